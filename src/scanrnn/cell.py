@@ -1,0 +1,109 @@
+"""What a cell is: six pure functions, and the glossary that every file keeps to.
+
+A recurrent cell is described by six pure functions, two forward, two backward and
+two that make its values::
+
+                 over all of time (large products)     one step (inside lax.scan)
+    forward      project: params, xs -> drives         step: params, state, drive
+                                                             -> state, tape
+    backward     collect: params, xs, states_prev,     pull: params, tape, d_state
+                          deltas -> d_params, d_xs           -> d_state_prev, delta
+    values       init: key, input_size -> params       start: batch_size -> state
+
+The engine (`scan.py`, `backward.py`) does everything else: time, masks, resets,
+memory. A cell never sees them, and gets them all.
+
+Glossary
+--------
+``T, B, X, H, V``   steps, batch, inputs, hidden units, vocabulary
+``xs``              inputs, floats (T, B, X) or integer tokens (T, B); time comes first
+``drive``           the projected input of one step, (B, ·); ``drives`` is (T, B, ·)
+``state``           what the next step needs; a NamedTuple whose field ``h`` is the output
+``tape``            what `pull` needs of one step; what goes on it is the cell's choice
+``delta``           cotangent of the pre-activations of one step, with any extra left
+                    operand that `collect` needs
+``h_prev, h``       the hidden state before and after a step
+``d_v``             the cotangent of ``v``: the derivative of the loss with respect to it
+``start, final``    the state before the first step and after the last one
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, TypeAlias
+
+import jax
+from jax import Array
+from jax.typing import DTypeLike
+
+Params: TypeAlias = Any  # a NamedTuple of arrays: the letters of the equations
+State: TypeAlias = Any  # a NamedTuple of arrays (B, ·) with a field h
+Drive: TypeAlias = Any  # a pytree of arrays (B, ·)
+Tape: TypeAlias = Any  # a pytree of arrays (B, ·)
+Delta: TypeAlias = Any  # a pytree of arrays (B, ·)
+
+
+class Init(Protocol):
+    """Draws parameters for inputs of size X (for tokens: a vocabulary of size X)."""
+
+    def __call__(
+        self, key: Array, input_size: int, dtype: DTypeLike = float
+    ) -> Params: ...
+
+
+class Start(Protocol):
+    """The state before the first step, (B, ·) in every field; zeros as a rule."""
+
+    def __call__(self, batch_size: int, dtype: DTypeLike = float) -> State: ...
+
+
+class Cell(NamedTuple):
+    """A recurrence as six pure functions; the module's docstring draws the table.
+
+    What the engine relies on:
+
+    - `pull` is linear in ``d_state`` and reads the step from ``tape`` alone. Masks,
+      resets, recomputation and checkpointing follow from that without the cell.
+    - ``delta`` is zero where ``d_state`` is zero (extra operands apart), and `collect`
+      is linear in it. `collect` sums over time and batch by contracting over both
+      axes; it never merges them, or a sharded batch would be gathered.
+    - `collect` returns None for ``d_xs`` where ``xs`` are integer tokens.
+    - ``state.h`` is the output of the step.
+
+    A cell hashes by its functions: build it in a cached factory, as those of the
+    library are, and it can be a static argument of ``jax.jit``.
+
+    Example: the linear recurrence h = a + w h, with a scalar w, from scratch.
+
+    >>> from typing import NamedTuple
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> class Leak(NamedTuple):
+    ...     w: jax.Array  # ()
+    >>> class LeakState(NamedTuple):
+    ...     h: jax.Array  # (B, X)
+    >>> leak = sr.Cell(
+    ...     init=lambda key, size, dtype=float: Leak(jnp.asarray(0.5, dtype)),
+    ...     start=lambda batch, dtype=float: LeakState(jnp.zeros((batch, 2), dtype)),
+    ...     project=lambda params, xs: xs,
+    ...     step=lambda params, state, drive: (
+    ...         LeakState(drive + params.w * state.h), None),
+    ...     pull=lambda params, tape, d_state: (
+    ...         LeakState(params.w * d_state.h), d_state.h),
+    ...     collect=lambda params, xs, states_prev, deltas: (
+    ...         Leak(jnp.sum(states_prev.h * deltas)), deltas),
+    ... )
+    >>> xs = jnp.ones((3, 1, 2))
+    >>> loss = lambda params: sr.unroll(leak, params, xs).final.h.sum()
+    >>> jax.grad(loss)(leak.init(jax.random.key(0), 2)).w  # 2 (1 + 2 w)
+    Array(4., dtype=float32, weak_type=True)
+    """
+
+    init: Init
+    start: Start
+    project: Callable[[Params, Array], Drive]
+    step: Callable[[Params, State, Drive], tuple[State, Tape]]
+    pull: Callable[[Params, Tape, State], tuple[State, Delta]]
+    collect: Callable[[Params, Array, State, Delta], tuple[Params, Array | None]]
+
+
+def hidden_size(cell: Cell) -> int:
+    """H, read from the shape of the start state; nothing is computed."""
+    return jax.eval_shape(lambda: cell.start(1)).h.shape[-1]

@@ -1,0 +1,56 @@
+"""What the cells on the shelf share: how weights are drawn, and the sigmoid."""
+
+import operator
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from ..products import wide
+
+
+def draw_weights(
+    key: Array, input_size: int, hidden_size: int, gates: int, dtype: DTypeLike
+) -> tuple[Array, Array]:
+    """w_x (X, G·H), Glorot uniform, and w_h (H, G·H), orthogonal, each per gate.
+
+    Glorot's bound √(6 / (X + H)) keeps the variance of a signal through the input
+    product in both directions; it is drawn per gate because a fused matrix would
+    pass G·H for its fan-out. An orthogonal W_h keeps the length of what it
+    multiplies, forward and backward, so that gradients neither fade nor grow by it;
+    a fused (H, G·H) matrix with orthogonal rows would have gates that are not.
+
+    Sources: Glorot and Bengio 2010, proceedings.mlr.press/v9/glorot10a; Saxe,
+    McClelland and Ganguli 2014, arXiv 1312.6120.
+    """
+    key_x, key_h = jax.random.split(key)
+    # Drawn wide: an orthogonal matrix comes from a QR, which has no 16-bit form.
+    draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))
+    draw_h = jax.nn.initializers.orthogonal(dtype=wide(dtype))
+    w_x = [draw_x(k, (input_size, hidden_size)) for k in jax.random.split(key_x, gates)]
+    w_h = [
+        draw_h(k, (hidden_size, hidden_size)) for k in jax.random.split(key_h, gates)
+    ]
+    return (
+        jnp.concatenate(w_x, axis=1).astype(dtype),
+        jnp.concatenate(w_h, axis=1).astype(dtype),
+    )
+
+
+def check_size(hidden_size: int) -> int:
+    """hidden_size as a plain int; an error if it cannot be one."""
+    try:
+        size = operator.index(hidden_size)
+    except TypeError:
+        size = 0
+    if size < 1:
+        raise ValueError(
+            f"expected hidden_size, a positive integer, got {hidden_size!r}"
+        )
+    return size
+
+
+def sigmoid(z: Array) -> Array:
+    """σ(z) = (1 + tanh(z / 2)) / 2: one transcendental function for all gates."""
+    return 0.5 + 0.5 * jnp.tanh(0.5 * z)

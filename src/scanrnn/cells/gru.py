@@ -1,0 +1,149 @@
+"""The gated recurrent unit, reset after the product (cuDNN, torch).
+
+Gates stand in the order r, z, n in the columns of W_x, W_h, b; b_hn is the recurrent
+bias of n, inside the reset::
+
+    forward                                    backward, from dhₜ
+
+    (1) aₜ = xₜ W_x + b           project      (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
+    (2) uₜ = hₜ₋₁ W_h             step             δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+        q  = u_n + b_hn                            δ_r  = δ_n ∘ q ∘ r(1 − r)
+    (3) r  = σ(a_r + u_r)                          dq   = δ_n ∘ r
+        z  = σ(a_z + u_z)                      (7) dhₜ₋₁ = dhₜ ∘ z
+    (4) n  = tanh(a_n + r ∘ q)                          + [δ_r, δ_z, dq] W_hᵀ       pull
+    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁            (8) dW_h = Σₜ hₜ₋₁ᵀ [δ_r, δ_z, dq]   collect
+                                                   db_hn = Σₜ dq
+                                               (9) dW_x = Σₜ xₜᵀ [δ_r, δ_z, δ_n]    collect
+                                                   db   = Σₜ [δ_r, δ_z, δ_n]
+                                                   dxₜ  = [δ_r, δ_z, δ_n] W_xᵀ
+
+Every delta is dhₜ times a factor that is known when the step ends; the tape holds
+those factors.
+
+Sources: Cho et al. 2014, arXiv 1406.1078 (the unit); the form with the reset after
+the product, and b_hn: Appleyard, Kocisky and Blunsom 2016, arXiv 1604.01946 (cuDNN).
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from ..cell import Cell
+from ..products import (
+    affine,
+    affine_vjp,
+    sum_leading,
+    sum_of_outer,
+    times,
+    times_transposed,
+)
+from .gates import check_size, draw_weights, sigmoid
+from .gru_reset_before import gru_reset_before
+
+
+class GRUParams(NamedTuple):
+    """The letters of the equations; columns in the gate order r, z, n."""
+
+    w_x: Array  # (X, 3H)
+    w_h: Array  # (H, 3H)
+    b: Array  # (3H,)
+    b_hn: Array  # (H,)
+
+
+class GRUState(NamedTuple):
+    """All that the next step needs is the output."""
+
+    h: Array  # (B, H)
+
+
+class GRUTape(NamedTuple):
+    """The derivative factors of one step, by dh."""
+
+    delta: Array  # (B, 3H)  of δ_r, δ_z, δ_n
+    q: Array  # (B, H)       of dq
+    h: Array  # (B, H)       of the direct path to h_prev: z
+
+
+class GRUDelta(NamedTuple):
+    """What reaches the input product and the recurrent product; n differs."""
+
+    x: Array  # (B, 3H)  δ_r, δ_z, δ_n
+    h: Array  # (B, 3H)  δ_r, δ_z, dq
+
+
+def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
+    """The gated recurrent unit, gates in the order r, z, n.
+
+    Args:
+        hidden_size: H, the number of units.
+        reset_after: whether r multiplies h_prev W_h (True: cuDNN, torch, one product
+            a step) or h_prev itself (False: the paper of 2014, two products a step).
+
+    Returns:
+        A `Cell`. Its params are `GRUParams` (w_x, w_h, b, b_hn), without b_hn where
+        the reset comes before; its state is (h,). The same arguments give the same
+        cell.
+
+    Raises:
+        ValueError: if hidden_size is not positive.
+
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> cell = sr.gru(5)
+    >>> params = cell.init(jax.random.key(0), 3)
+    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
+    (7, 2, 5)
+    """
+    hidden_size = check_size(hidden_size)
+    return _gru(hidden_size) if reset_after else gru_reset_before(hidden_size)
+
+
+@functools.cache
+def _gru(hidden_size: int) -> Cell:
+    def init(key: Array, input_size: int, dtype: DTypeLike = float) -> GRUParams:
+        w_x, w_h = draw_weights(key, input_size, hidden_size, 3, dtype)
+        b, b_hn = jnp.zeros(3 * hidden_size, dtype), jnp.zeros(hidden_size, dtype)
+        return GRUParams(w_x, w_h, b, b_hn)
+
+    def start(batch_size: int, dtype: DTypeLike = float) -> GRUState:
+        return GRUState(jnp.zeros((batch_size, hidden_size), dtype))
+
+    def project(params: GRUParams, xs: Array) -> Array:
+        return affine(xs, params.w_x, params.b)  # (1)
+
+    def step(
+        params: GRUParams, state: GRUState, drive: Array
+    ) -> tuple[GRUState, GRUTape]:
+        h_prev = state.h
+        a_r, a_z, a_n = jnp.split(drive, 3, axis=-1)
+        u_r, u_z, u_n = jnp.split(times(h_prev, params.w_h), 3, axis=-1)  # (2)
+        q = u_n + params.b_hn.astype(u_n.dtype)
+        r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)  # (3)
+        n = jnp.tanh(a_n + r * q)  # (4)
+        h = (1 - z) * n + z * h_prev  # (5)
+        by_n = (1 - z) * (1 - n * n)
+        by_z = (h_prev - n) * z * (1 - z)
+        by_r = by_n * q * r * (1 - r)
+        delta = jnp.concatenate((by_r, by_z, by_n), axis=-1)
+        return GRUState(h), GRUTape(delta, by_n * r, z)
+
+    def pull(
+        params: GRUParams, tape: GRUTape, d_state: GRUState
+    ) -> tuple[GRUState, GRUDelta]:
+        d_h = d_state.h
+        x = jnp.concatenate((d_h, d_h, d_h), axis=-1) * tape.delta  # (6)
+        h = jnp.concatenate((x[..., : 2 * hidden_size], d_h * tape.q), axis=-1)
+        d_h_prev = d_h * tape.h + times_transposed(h, params.w_h)  # (7)
+        return GRUState(d_h_prev), GRUDelta(x, h)
+
+    def collect(
+        params: GRUParams, xs: Array, states_prev: GRUState, deltas: GRUDelta
+    ) -> tuple[GRUParams, Array | None]:
+        d_w_h = sum_of_outer(states_prev.h, deltas.h, params.w_h)  # (8)
+        d_b_hn = sum_leading(deltas.h[..., 2 * hidden_size :])
+        d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas.x)  # (9)
+        return GRUParams(d_w_x, d_w_h, d_b, d_b_hn), d_xs
+
+    return Cell(init, start, project, step, pull, collect)

@@ -1,0 +1,132 @@
+"""The long short-term memory (Hochreiter and Schmidhuber 1997, with a forget gate).
+
+Gates stand in the order i, f, g, o (torch, cuDNN) in the columns of W_x, W_h, b::
+
+    forward                                     backward, from dhₜ and dcₜ
+
+    (1) aₜ = xₜ W_x + b           project       (6) dcₜ  += dhₜ ∘ o ∘ (1 − s²)     pull
+    (2) zₜ = aₜ + hₜ₋₁ W_h        step          (7) δ_i   = dcₜ ∘ g ∘ i(1 − i)     pull
+    (3) i, f, o = σ(z), g = tanh(z)                 δ_f   = dcₜ ∘ cₜ₋₁ ∘ f(1 − f)
+    (4) cₜ = f ∘ cₜ₋₁ + i ∘ g                       δ_g   = dcₜ ∘ i ∘ (1 − g²)
+    (5) s  = tanh(cₜ)                               δ_o   = dhₜ ∘ s ∘ o(1 − o)
+        hₜ = o ∘ s                              (8) dcₜ₋₁ = dcₜ ∘ f                pull
+                                                (9) dhₜ₋₁ = δₜ W_hᵀ                pull
+                                               (10) dW_h  = Σₜ hₜ₋₁ᵀ δₜ            collect
+                                               (11) dW_x  = Σₜ xₜᵀ δₜ              collect
+                                                    db    = Σₜ δₜ
+                                                    dxₜ   = δₜ W_xᵀ
+
+The tape holds the factors on the right of (6) to (8) and not the gates: they are
+known when the step ends, and the way back is left with six products element by
+element and no transcendental function.
+
+All four gates go through one tanh, since σ(z) = (1 + tanh(z / 2)) / 2.
+
+Sources: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory"; Gers,
+Schmidhuber and Cummins 2000, "Learning to Forget".
+"""
+
+import functools
+from typing import NamedTuple
+
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from ..cell import Cell
+from ..products import affine, affine_vjp, sum_of_outer, times, times_transposed
+from .gates import check_size, draw_weights, sigmoid
+
+
+class LSTMParams(NamedTuple):
+    """The letters of the equations; columns in the gate order i, f, g, o."""
+
+    w_x: Array  # (X, 4H)
+    w_h: Array  # (H, 4H)
+    b: Array  # (4H,)
+
+
+class LSTMState(NamedTuple):
+    """The output and the memory."""
+
+    h: Array  # (B, H)
+    c: Array  # (B, H)
+
+
+class LSTMTape(NamedTuple):
+    """The derivative factors of one step."""
+
+    dc_by_dh: Array  # (B, H)   o (1 - s²)
+    delta: Array  # (B, 4H)     of i, f, g by dc, of o by dh
+    f: Array  # (B, H)          dc_prev by dc
+
+
+def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
+    """The long short-term memory, gates in the order i, f, g, o.
+
+    Args:
+        hidden_size: H, the number of units.
+        forget_bias: the initial bias of the forget gate. At 1 the gate starts near
+            σ(1) = 0.73 and gradients reach back through the memory from the first
+            step of training on (Jozefowicz, Zaremba and Sutskever 2015,
+            proceedings.mlr.press/v37/jozefowicz15).
+
+    Returns:
+        A `Cell` with params `LSTMParams` (w_x, w_h, b) and state `LSTMState` (h, c).
+        The same arguments give the same cell.
+
+    Raises:
+        ValueError: if hidden_size is not positive.
+
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> cell = sr.lstm(5)
+    >>> params = cell.init(jax.random.key(0), 3)
+    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).final.c.shape
+    (2, 5)
+    """
+    return _lstm(check_size(hidden_size), float(forget_bias))
+
+
+@functools.cache
+def _lstm(hidden_size: int, forget_bias: float) -> Cell:
+    def init(key: Array, input_size: int, dtype: DTypeLike = float) -> LSTMParams:
+        w_x, w_h = draw_weights(key, input_size, hidden_size, 4, dtype)
+        b = jnp.zeros((4, hidden_size), dtype).at[1].set(forget_bias)
+        return LSTMParams(w_x, w_h, b.reshape(-1))
+
+    def start(batch_size: int, dtype: DTypeLike = float) -> LSTMState:
+        return LSTMState(*(jnp.zeros((batch_size, hidden_size), dtype),) * 2)
+
+    def project(params: LSTMParams, xs: Array) -> Array:
+        return affine(xs, params.w_x, params.b)  # (1)
+
+    def step(
+        params: LSTMParams, state: LSTMState, drive: Array
+    ) -> tuple[LSTMState, LSTMTape]:
+        z = drive + times(state.h, params.w_h)  # (2)
+        i, f, g, o = jnp.split(z, 4, axis=-1)
+        i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)  # (3)
+        c = f * state.c + i * g  # (4)
+        s = jnp.tanh(c)  # (5)
+        delta = (g * i * (1 - i), state.c * f * (1 - f), i * (1 - g * g), s * o * (1 - o))
+        tape = LSTMTape(o * (1 - s * s), jnp.concatenate(delta, axis=-1), f)
+        return LSTMState(o * s, c), tape
+
+    def pull(
+        params: LSTMParams, tape: LSTMTape, d_state: LSTMState
+    ) -> tuple[LSTMState, Array]:
+        d_h, d_c = d_state
+        d_c = d_c + d_h * tape.dc_by_dh  # (6)
+        delta = jnp.concatenate((d_c, d_c, d_c, d_h), axis=-1) * tape.delta  # (7)
+        d_c_prev = d_c * tape.f  # (8)
+        return LSTMState(times_transposed(delta, params.w_h), d_c_prev), delta  # (9)
+
+    def collect(
+        params: LSTMParams, xs: Array, states_prev: LSTMState, deltas: Array
+    ) -> tuple[LSTMParams, Array | None]:
+        d_w_h = sum_of_outer(states_prev.h, deltas, params.w_h)  # (10)
+        d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas)  # (11)
+        return LSTMParams(d_w_x, d_w_h, d_b), d_xs
+
+    return Cell(init, start, project, step, pull, collect)
+

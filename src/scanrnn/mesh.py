@@ -1,0 +1,45 @@
+"""How values meet a mesh: what the engine makes itself must lie where the data lie.
+
+Under ``jit`` with automatic axes nothing here does anything; XLA decides. With
+explicit axes, and inside ``jax.shard_map``, every array carries in its type how it
+lies on the mesh, and a zero state made here must carry what the inputs carry.
+"""
+
+from typing import Any, TypeVar
+
+import jax
+from jax import Array, lax
+from jax.sharding import PartitionSpec
+
+Tree = TypeVar("Tree")
+
+
+def varying_axes(tree: Any) -> frozenset[str]:
+    """The mesh axes of a surrounding ``shard_map`` along which values differ."""
+    leaves = [jax.typeof(leaf) for leaf in jax.tree.leaves(tree)]
+    return frozenset().union(*(leaf.manual_axis_type.varying for leaf in leaves))
+
+
+def vary_along(tree: Tree, axes: frozenset[str]) -> Tree:
+    """The same values, declared to vary along ``axes`` of a ``shard_map``.
+
+    The transpose of this declaration is the sum over devices. So weights declared
+    here, outside a hand-derived rule, get the one all-reduce of their gradient from
+    JAX, and the rule itself stays free of collectives.
+    """
+
+    def vary(leaf: Array) -> Array:
+        missing = tuple(sorted(axes - varying_axes(leaf)))
+        return lax.pcast(leaf, missing, to="varying") if missing else leaf
+
+    return jax.tree.map(vary, tree)
+
+
+def shard_batch_like(tree: Tree, xs: Array) -> Tree:
+    """Shards axis 0 of every leaf as axis 1 of xs (T, B, ...), for explicit axes."""
+    sharding = jax.typeof(xs).sharding
+    if not sharding.mesh.explicit_axes or sharding.spec[1] is None:
+        return tree
+    return jax.tree.map(
+        lambda leaf: jax.sharding.reshard(leaf, PartitionSpec(sharding.spec[1])), tree
+    )

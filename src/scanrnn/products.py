@@ -1,0 +1,129 @@
+"""The products of a recurrent layer; precision and sharding are settled here, once.
+
+Every cell and the dense layer are built from the same handful of products. Two
+things about them belong in one place:
+
+- With 16-bit floats the operands stay narrow; sums and results are float32.
+- The gradient of a weight contracts over time and batch at once. The two axes are
+  never merged by a reshape, which would gather a sharded batch; and where the mesh
+  has explicit axes, the result is told to be sharded as the weight is.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import Array, lax
+from jax.sharding import PartitionSpec
+from jax.typing import DTypeLike
+
+
+def wide(dtype: DTypeLike) -> Any:
+    """The dtype in which values of ``dtype`` are summed: float32 for 16-bit floats."""
+    return jnp.dtype("float32") if jnp.dtype(dtype).itemsize < 4 else jnp.dtype(dtype)
+
+
+def is_tokens(xs: Array) -> bool:
+    """Whether the inputs are integer tokens, to be looked up and not multiplied."""
+    return jnp.issubdtype(xs.dtype, jnp.integer)
+
+
+def affine(x: Array, w: Array, b: Array) -> Array:
+    """y = x W + b.
+
+    Args:
+        x: floats (..., I), or tokens (...) that stand for the rows of an identity.
+        w: (I, O).
+        b: (O,).
+
+    Returns:
+        (..., O), in float32 for 16-bit floats.
+    """
+    y = _take_rows(w, x) if is_tokens(x) else times(x, w)
+    return y + b.astype(y.dtype)
+
+
+def affine_vjp(
+    x: Array, w: Array, b: Array, d_y: Array
+) -> tuple[Array | None, Array, Array]:
+    """The way back through `affine`: dx = dy Wᵀ, dW = Σ xᵀ dy, db = Σ dy.
+
+    The sums run over all leading axes. Tokens have no cotangent: their dx is None,
+    and their dW adds every dy to the row of its token.
+    """
+    d_b = sum_leading(d_y)
+    if is_tokens(x):
+        return None, _scatter_rows(x, d_y, w), d_b
+    return times_transposed(d_y, w), sum_of_outer(x, d_y, w), d_b
+
+
+def times(x: Array, w: Array) -> Array:
+    """x W: (..., I) by (I, O) is (..., O)."""
+    return _contract(x.astype(w.dtype), w, (x.ndim - 1,), (0,))
+
+
+def times_transposed(d_y: Array, w: Array) -> Array:
+    """dy Wᵀ: (..., O) by (I, O) is (..., I), the cotangent of x in y = x W."""
+    return _contract(d_y.astype(w.dtype), w, (d_y.ndim - 1,), (1,))
+
+
+def sum_of_outer(x: Array, d_y: Array, w: Array) -> Array:
+    """Σ xᵀ dy over all leading axes: the cotangent of W (I, O) in y = x W."""
+    leading = tuple(range(x.ndim - 1))
+    x, d_y = x.astype(w.dtype), d_y.astype(w.dtype)
+    return _contract(x, d_y, leading, leading, _explicit_sharding(w))
+
+
+def sum_leading(d_y: Array) -> Array:
+    """Σ dy over all leading axes: the cotangent of b (O,) in y = x + b."""
+    return jnp.sum(d_y, tuple(range(d_y.ndim - 1)), dtype=wide(d_y.dtype))
+
+
+def _contract(
+    x: Array,
+    y: Array,
+    x_axes: tuple[int, ...],
+    y_axes: tuple[int, ...],
+    out_sharding: Any = None,
+) -> Array:
+    return lax.dot_general(
+        x,
+        y,
+        ((x_axes, y_axes), ((), ())),
+        preferred_element_type=wide(y.dtype),
+        out_sharding=out_sharding,
+    )
+
+
+def _take_rows(w: Array, tokens: Array) -> Array:
+    # NaN for a token outside [0, I): under jit it cannot raise, and must not pass.
+    rows = w.at[tokens].get(
+        mode="fill",
+        fill_value=jnp.nan,
+        wrap_negative_indices=False,
+        out_sharding=_rows_sharding(w, tokens),
+    )
+    return rows.astype(wide(w.dtype))
+
+
+def _scatter_rows(tokens: Array, d_y: Array, w: Array) -> Array:
+    zeros = jnp.zeros_like(w, dtype=wide(w.dtype))
+    return zeros.at[tokens].add(
+        d_y.astype(zeros.dtype),
+        mode="drop",
+        wrap_negative_indices=False,
+        out_sharding=_explicit_sharding(w),
+    )
+
+
+def _explicit_sharding(x: Array) -> Any:
+    """The sharding of x where its mesh has explicit axes, else None: XLA's choice."""
+    sharding = jax.typeof(x).sharding
+    return sharding if sharding.mesh.explicit_axes else None
+
+
+def _rows_sharding(w: Array, tokens: Array) -> Any:
+    of_rows, of_tokens = _explicit_sharding(w), _explicit_sharding(tokens)
+    if of_rows is None or of_tokens is None:
+        return None
+    return of_tokens.update(spec=PartitionSpec(*of_tokens.spec, *of_rows.spec[1:]))
