@@ -1,11 +1,44 @@
-"""scanrnn: recurrent networks in JAX with a backward pass derived by hand."""
+"""scanrnn: recurrent networks in JAX as pure functions, their backward pass by hand.
 
-from .backward import Autodiff as Autodiff
-from .backward import Checkpointed as Checkpointed
-from .backward import Recomputed as Recomputed
-from .backward import Stored as Stored
+>>> import jax, jax.numpy as jnp, scanrnn as sr
+>>> cell = sr.lstm(16)
+>>> params = cell.init(jax.random.key(0), 3)
+>>> def loss(params, xs):
+...     return jnp.mean(sr.unroll(cell, params, xs).outputs ** 2)
+>>> d_params = jax.jit(jax.grad(loss))(params, jnp.ones((7, 2, 3)))
+>>> d_params.w_h.shape
+(16, 64)
+"""
+
+from importlib.metadata import version as _version
+
+# The cells, and what a cell is.
 from .cell import Cell as Cell
 from .cells.gru import gru as gru
 from .cells.lstm import lstm as lstm
 from .cells.rnn import rnn as rnn
+
+# Over time: the entry, and the ways back.
+from .backward import Autodiff as Autodiff
+from .backward import Backward as Backward
+from .backward import Checkpointed as Checkpointed
+from .backward import Recomputed as Recomputed
+from .backward import Stored as Stored
+from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
+
+# Layers.
+from .compose import Layer as Layer
+from .compose import bidirectional as bidirectional
+from .compose import layer as layer
+from .compose import stack as stack
+
+# From states to a loss.
+from .readout import DenseParams as DenseParams
+from .readout import dense as dense
+from .readout import init_dense as init_dense
+from .readout import plain_dense as plain_dense
+from .readout import plain_softmax_cross_entropy as plain_softmax_cross_entropy
+from .readout import softmax_cross_entropy as softmax_cross_entropy
+
+__version__ = _version("scanrnn")

@@ -261,9 +261,7 @@ def _by_hand_backward(
     blocks = pair(inputs, residuals)
     d_state = widen(d_final)
     d_start, d_params = _zeros(d_state, task)
-    carry, d_xs = walk(
-        body, (d_state, d_start, d_params), blocks, not course.reverse
-    )
+    carry, d_xs = walk(body, (d_state, d_start, d_params), blocks, not course.reverse)
     d_state, d_start, d_params = carry
     if d_start is not None:
         d_state = jax.tree.map(jnp.add, d_state, d_start)

@@ -45,14 +45,14 @@ class Init(Protocol):
     """Draws parameters for inputs of size X (for tokens: a vocabulary of size X)."""
 
     def __call__(
-        self, key: Array, input_size: int, dtype: DTypeLike = float
+        self, key: Array, input_size: int, dtype: DTypeLike | None = None
     ) -> Params: ...
 
 
 class Start(Protocol):
     """The state before the first step, (B, ·) in every field; zeros as a rule."""
 
-    def __call__(self, batch_size: int, dtype: DTypeLike = float) -> State: ...
+    def __call__(self, batch_size: int, dtype: DTypeLike | None = None) -> State: ...
 
 
 class Cell(NamedTuple):
@@ -80,8 +80,8 @@ class Cell(NamedTuple):
     >>> class LeakState(NamedTuple):
     ...     h: jax.Array  # (B, X)
     >>> leak = sr.Cell(
-    ...     init=lambda key, size, dtype=float: Leak(jnp.asarray(0.5, dtype)),
-    ...     start=lambda batch, dtype=float: LeakState(jnp.zeros((batch, 2), dtype)),
+    ...     init=lambda key, size, dtype=None: Leak(jnp.asarray(0.5, dtype)),
+    ...     start=lambda batch, dtype=None: LeakState(jnp.zeros((batch, 2), dtype)),
     ...     project=lambda params, xs: xs,
     ...     step=lambda params, state, drive: (
     ...         LeakState(drive + params.w * state.h), None),
@@ -93,7 +93,7 @@ class Cell(NamedTuple):
     >>> xs = jnp.ones((3, 1, 2))
     >>> loss = lambda params: sr.unroll(leak, params, xs).final.h.sum()
     >>> jax.grad(loss)(leak.init(jax.random.key(0), 2)).w  # 2 (1 + 2 w)
-    Array(4., dtype=float32, weak_type=True)
+    Array(4., dtype=float32)
     """
 
     init: Init

@@ -10,6 +10,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from .cell import Cell, Params, State
@@ -69,7 +70,7 @@ def check_lengths(lengths: Array, xs: Array) -> None:
             f"expected lengths: integers of shape ({batch},), one per sequence, "
             f"got {_show(lengths)}" + _batch_first_hint(xs, [lengths])
         )
-    if not _within(lengths, 0, steps):
+    if not within(lengths, 0, steps):
         raise ValueError(
             f"expected lengths in [0, {steps}], the steps of xs, got values from "
             f"{lengths.min()} to {lengths.max()}" + _batch_first_hint(xs, [])
@@ -103,7 +104,7 @@ def _check_tokens(xs: Array, w_x: Array | None) -> None:
             f"expected integer xs to be tokens of shape (T, B), got {_show(xs)}; "
             "integer features must be cast to the dtype of params"
         )
-    if w_x is not None and not _within(xs, 0, w_x.shape[0] - 1):
+    if w_x is not None and not within(xs, 0, w_x.shape[0] - 1):
         raise ValueError(
             f"expected tokens in [0, {w_x.shape[0]}), the rows of params.w_x, got "
             f"values from {xs.min()} to {xs.max()}; mask padding by lengths or mask"
@@ -147,11 +148,18 @@ def _same_shapes(tree: Any, expected: Any) -> bool:
     )
 
 
-def _within(values: Array, low: int, high: int) -> bool:
-    """Whether all values lie in [low, high]; True where they cannot be looked at."""
-    if isinstance(values, jax.core.Tracer) or not values.is_fully_addressable:
-        return True
-    return values.size == 0 or bool(low <= values.min() and values.max() <= high)
+def within(values: Array, low: int, high: int, counted: Array | None = None) -> bool:
+    """Whether all values lie in [low, high]; True where they cannot be looked at.
+
+    ``counted``: only the values where this is not 0 are looked at.
+    """
+    for array in (values,) if counted is None else (values, counted):
+        if isinstance(array, jax.core.Tracer) or not array.is_fully_addressable:
+            return True
+    known = np.asarray(values)  # by NumPy: inside jit, jnp would trace a constant too
+    if counted is not None:
+        known = known[np.asarray(counted) != 0]
+    return known.size == 0 or bool(low <= known.min() and known.max() <= high)
 
 
 def _batch_first_hint(xs: Array, others: list[Array]) -> str:

@@ -23,6 +23,11 @@ def wide(dtype: DTypeLike) -> Any:
     return jnp.dtype("float32") if jnp.dtype(dtype).itemsize < 4 else jnp.dtype(dtype)
 
 
+def or_default(dtype: DTypeLike | None) -> Any:
+    """``dtype``, or JAX's default float: float64 where x64 is on, else float32."""
+    return jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
+
+
 def is_tokens(xs: Array) -> bool:
     """Whether the inputs are integer tokens, to be looked up and not multiplied."""
     return jnp.issubdtype(xs.dtype, jnp.integer)

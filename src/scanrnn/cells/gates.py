@@ -7,11 +7,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from ..products import wide
+from ..products import or_default, wide
 
 
 def draw_weights(
-    key: Array, input_size: int, hidden_size: int, gates: int, dtype: DTypeLike
+    key: Array, input_size: int, hidden_size: int, gates: int, dtype: DTypeLike | None
 ) -> tuple[Array, Array]:
     """w_x (X, G·H), Glorot uniform, and w_h (H, G·H), orthogonal, each per gate.
 
@@ -24,6 +24,7 @@ def draw_weights(
     Sources: Glorot and Bengio 2010, proceedings.mlr.press/v9/glorot10a; Saxe,
     McClelland and Ganguli 2014, arXiv 1312.6120.
     """
+    dtype = or_default(dtype)
     key_x, key_h = jax.random.split(key)
     # Drawn wide: an orthogonal matrix comes from a QR, which has no 16-bit form.
     draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))

@@ -102,12 +102,12 @@ def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
 
 @functools.cache
 def _gru(hidden_size: int) -> Cell:
-    def init(key: Array, input_size: int, dtype: DTypeLike = float) -> GRUParams:
+    def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> GRUParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 3, dtype)
         b, b_hn = jnp.zeros(3 * hidden_size, dtype), jnp.zeros(hidden_size, dtype)
         return GRUParams(w_x, w_h, b, b_hn)
 
-    def start(batch_size: int, dtype: DTypeLike = float) -> GRUState:
+    def start(batch_size: int, dtype: DTypeLike | None = None) -> GRUState:
         return GRUState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: GRUParams, xs: Array) -> Array:

@@ -72,12 +72,12 @@ def gru_reset_before(hidden_size: int) -> Cell:
     split = 2 * hidden_size  # the columns of W_rz
 
     def init(
-        key: Array, input_size: int, dtype: DTypeLike = float
+        key: Array, input_size: int, dtype: DTypeLike | None = None
     ) -> GRUResetBeforeParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 3, dtype)
         return GRUResetBeforeParams(w_x, w_h, jnp.zeros(3 * hidden_size, dtype))
 
-    def start(batch_size: int, dtype: DTypeLike = float) -> GRUResetBeforeState:
+    def start(batch_size: int, dtype: DTypeLike | None = None) -> GRUResetBeforeState:
         return GRUResetBeforeState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: GRUResetBeforeParams, xs: Array) -> Array:

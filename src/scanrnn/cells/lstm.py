@@ -89,12 +89,12 @@ def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
 
 @functools.cache
 def _lstm(hidden_size: int, forget_bias: float) -> Cell:
-    def init(key: Array, input_size: int, dtype: DTypeLike = float) -> LSTMParams:
+    def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> LSTMParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 4, dtype)
         b = jnp.zeros((4, hidden_size), dtype).at[1].set(forget_bias)
         return LSTMParams(w_x, w_h, b.reshape(-1))
 
-    def start(batch_size: int, dtype: DTypeLike = float) -> LSTMState:
+    def start(batch_size: int, dtype: DTypeLike | None = None) -> LSTMState:
         return LSTMState(*(jnp.zeros((batch_size, hidden_size), dtype),) * 2)
 
     def project(params: LSTMParams, xs: Array) -> Array:
@@ -108,7 +108,12 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
         i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)  # (3)
         c = f * state.c + i * g  # (4)
         s = jnp.tanh(c)  # (5)
-        delta = (g * i * (1 - i), state.c * f * (1 - f), i * (1 - g * g), s * o * (1 - o))
+        delta = (
+            g * i * (1 - i),
+            state.c * f * (1 - f),
+            i * (1 - g * g),
+            s * o * (1 - o),
+        )
         tape = LSTMTape(o * (1 - s * s), jnp.concatenate(delta, axis=-1), f)
         return LSTMState(o * s, c), tape
 
@@ -129,4 +134,3 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
         return LSTMParams(d_w_x, d_w_h, d_b), d_xs
 
     return Cell(init, start, project, step, pull, collect)
-

@@ -82,11 +82,11 @@ def rnn(hidden_size: int, *, activation: str = "tanh") -> Cell:
 def _rnn(hidden_size: int, activation: str) -> Cell:
     phi, phi_prime_of_output = ACTIVATIONS[activation]
 
-    def init(key: Array, input_size: int, dtype: DTypeLike = float) -> RNNParams:
+    def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> RNNParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 1, dtype)
         return RNNParams(w_x, w_h, jnp.zeros(hidden_size, dtype))
 
-    def start(batch_size: int, dtype: DTypeLike = float) -> RNNState:
+    def start(batch_size: int, dtype: DTypeLike | None = None) -> RNNState:
         return RNNState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: RNNParams, xs: Array) -> Array:
