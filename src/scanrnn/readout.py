@@ -166,8 +166,8 @@ def _forward(
     chosen = jnp.where(_one_hot(logits, labels), logits, 0).sum(-1)
     known = (labels >= 0) & (labels < logits.shape[-1])
     losses = jnp.where(known, log_sum - chosen, jnp.nan)  # (2)
-    weighted = jnp.where(weights == 0, 0, weights * losses)
-    return weighted.sum() / _total(weights), losses, log_sum  # (3)
+    losses = jnp.where((weights == 0) & ~jnp.isfinite(losses), 0, losses)
+    return (weights * losses).sum() / _total(weights), losses, log_sum  # (3)
 
 
 def _one_hot(logits: Array, labels: Array) -> Array:

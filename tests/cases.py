@@ -1,0 +1,156 @@
+"""One table: every cell, every option, every way back; and how close is equal.
+
+Sizes are distinct primes, weights random and near norm 1, the start state is not
+zero, and every output and the final state have cotangents of their own. A symmetric
+case would hide a transpose, a reversal or a step too many.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import scanrnn
+
+T, B, X, H = 11, 5, 3, 7
+
+CELLS = {
+    "rnn": lambda sr: sr.rnn(H),
+    "relu": lambda sr: sr.rnn(H, activation="relu"),
+    "gru": lambda sr: sr.gru(H),
+    "gru-reset-before": lambda sr: sr.gru(H, reset_after=False),
+    "lstm": lambda sr: sr.lstm(H),
+}
+OPTIONS = {
+    "plain": (),
+    "lengths": ("lengths",),
+    "resets": ("resets",),
+    "reverse": ("lengths", "reverse"),
+    "all": ("mask", "resets", "reverse"),
+    "tokens": (),
+    "tokens-all": ("mask", "resets"),
+}
+WAYS = {
+    "stored": lambda sr: sr.Stored(),
+    "recomputed": lambda sr: sr.Recomputed(4),  # 4 does not divide T
+    "checkpointed": lambda sr: sr.Checkpointed(3),  # nor does 3
+}
+
+
+class Problem(NamedTuple):
+    """One unroll with everything that it needs, and cotangents for all it returns."""
+
+    cell: Any
+    params: Any
+    xs: jax.Array
+    start: Any
+    options: dict[str, Any]
+    d_run: Any
+
+    def unroll(self, sr: Any = scanrnn, **more: Any) -> Any:
+        """Params, xs (floats) and start to outputs and final state."""
+
+        def function(params: Any, xs: jax.Array, start: Any) -> tuple[Any, Any]:
+            options = {**self.options, **more}
+            return tuple(sr.unroll(self.cell, params, xs, start, **options))
+
+        return function
+
+    def run(self, sr: Any = scanrnn, **more: Any) -> Any:
+        """The run and (d_params, d_xs, d_start), jitted; d_xs is None for tokens."""
+
+        @jax.jit
+        def there_and_back(params: Any, xs: jax.Array, start: Any, d_run: Any) -> Any:
+            function = self.unroll(sr, **more)
+            if jnp.issubdtype(xs.dtype, jnp.integer):
+                run, pull = jax.vjp(lambda p, s: function(p, xs, s), params, start)
+                d_params, d_start = pull(d_run)
+                return run, (d_params, None, d_start)
+            run, pull = jax.vjp(function, params, xs, start)
+            return run, pull(d_run)
+
+        return there_and_back(self.params, self.xs, self.start, self.d_run)
+
+    def cotangents(self, sr: Any = scanrnn, **more: Any) -> Any:
+        """(d_params, d_xs, d_start)."""
+        return self.run(sr, **more)[1]
+
+    def astype(self, dtype: Any) -> "Problem":
+        """The same problem in another float dtype."""
+        arrays = self._replace(cell=None)
+        cast = jax.tree.map(lambda x: x.astype(dtype) if is_float(x) else x, arrays)
+        return cast._replace(cell=self.cell)
+
+
+def is_float(x: Any) -> bool:
+    return hasattr(x, "dtype") and jnp.issubdtype(x.dtype, jnp.floating)
+
+
+def problem(
+    cell: str,
+    option: str = "plain",
+    sr: Any = scanrnn,
+    *,
+    length: int = T,
+    seed: int = 0,
+) -> Problem:
+    """The named case, drawn in float64."""
+    rng = np.random.default_rng(seed)
+    made = CELLS[cell](sr)
+    params = jax.tree.map(
+        lambda leaf: leaf + 0.2 * rng.normal(size=leaf.shape),
+        made.init(jax.random.key(seed), X),
+    )
+    xs = jnp.asarray(rng.normal(size=(length, B, X)))
+    if option.startswith("tokens"):
+        xs = jnp.asarray(rng.integers(X, size=(length, B)))
+    start = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), made.start(B)
+    )
+    d_run = (
+        jnp.asarray(rng.normal(size=(length, B, H))),
+        jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), start),
+    )
+    drawn = {
+        "lengths": jnp.asarray([0, 1, length, length // 2, length - 1]),
+        "mask": jnp.asarray(rng.random((length, B)) < 0.7),
+        "resets": jnp.asarray(rng.random((length, B)) < 0.3),
+        "reverse": True,
+    }
+    options = {name: drawn[name] for name in OPTIONS[option]}
+    return Problem(made, params, xs, start, options, d_run)
+
+
+def tolerance(dtype: Any, steps: int) -> float:
+    """Worst relative error per leaf that rounding explains.
+
+    A step rounds a dozen times; errors of different steps add like a random walk.
+    """
+    return 16 * float(jnp.finfo(dtype).eps) * math.sqrt(max(steps, 1))
+
+
+def errors(got: Any, want: Any) -> dict[str, float]:
+    """Per leaf: the worst error, relative to the largest entry of what is wanted."""
+    pairs = zip(
+        jax.tree.leaves_with_path(got), jax.tree.leaves(want), strict=True
+    )
+    return {jax.tree_util.keystr(path): error(a, b) for (path, a), b in pairs}
+
+
+def error(got: Any, want: Any) -> float:
+    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    if got.shape != want.shape:
+        raise AssertionError(f"shape {got.shape}, expected {want.shape}")
+    if got.size == 0:
+        return 0.0
+    worst = np.max(np.abs(got - want)) / max(np.max(np.abs(want)), 1e-300)
+    return float(worst) if np.isfinite(worst) else math.inf
+
+
+def assert_close(got: Any, want: Any, dtype: Any = jnp.float64, steps: int = T) -> None:
+    found = errors(got, want)
+    bound = tolerance(dtype, steps)
+    wrong = {leaf: worst for leaf, worst in found.items() if not worst <= bound}
+    assert not wrong, f"worst relative errors above {bound:.1e}: {wrong}"
