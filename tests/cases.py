@@ -5,6 +5,7 @@ zero, and every output and the final state have cotangents of their own. A symme
 case would hide a transpose, a reversal or a step too many.
 """
 
+import functools
 import math
 from typing import Any, NamedTuple
 
@@ -59,19 +60,14 @@ class Problem(NamedTuple):
         return function
 
     def run(self, sr: Any = scanrnn, **more: Any) -> Any:
-        """The run and (d_params, d_xs, d_start), jitted; d_xs is None for tokens."""
-
-        @jax.jit
-        def there_and_back(params: Any, xs: jax.Array, start: Any, d_run: Any) -> Any:
-            function = self.unroll(sr, **more)
-            if jnp.issubdtype(xs.dtype, jnp.integer):
-                run, pull = jax.vjp(lambda p, s: function(p, xs, s), params, start)
-                d_params, d_start = pull(d_run)
-                return run, (d_params, None, d_start)
-            run, pull = jax.vjp(function, params, xs, start)
-            return run, pull(d_run)
-
-        return there_and_back(self.params, self.xs, self.start, self.d_run)
+        """The run and (d_params, d_xs, d_start); d_xs is None for tokens."""
+        arrays = {k: v for k, v in self.options.items() if isinstance(v, jax.Array)}
+        others = {k: v for k, v in self.options.items() if k not in arrays} | more
+        fixed = tuple(sorted(others.items()))
+        return _there_and_back(
+            sr.unroll, fixed, self.cell, self.params, self.xs, self.start, arrays,
+            self.d_run,
+        )  # fmt: skip
 
     def cotangents(self, sr: Any = scanrnn, **more: Any) -> Any:
         """(d_params, d_xs, d_start)."""
@@ -82,6 +78,22 @@ class Problem(NamedTuple):
         arrays = self._replace(cell=None)
         cast = jax.tree.map(lambda x: x.astype(dtype) if is_float(x) else x, arrays)
         return cast._replace(cell=self.cell)
+
+
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _there_and_back(
+    unroll: Any, fixed: Any, cell: Any, params: Any, xs: Any, start: Any, arrays: Any,
+    d_run: Any,
+) -> Any:  # fmt: skip
+    def function(params: Any, xs: Any, start: Any) -> tuple[Any, Any]:
+        return tuple(unroll(cell, params, xs, start, **dict(fixed), **arrays))
+
+    if jnp.issubdtype(xs.dtype, jnp.integer):
+        run, pull = jax.vjp(lambda p, s: function(p, xs, s), params, start)
+        d_params, d_start = pull(d_run)
+        return run, (d_params, None, d_start)
+    run, pull = jax.vjp(function, params, xs, start)
+    return run, pull(d_run)
 
 
 def is_float(x: Any) -> bool:

@@ -1,0 +1,107 @@
+"""Imports run one way, the public face is what it says, every public name is told."""
+
+import ast
+import inspect
+import pathlib
+
+import scanrnn as sr
+
+SOURCE = pathlib.Path(sr.__file__).parent
+
+# Lowest first: a module imports only from rows above its own.
+ORDER = [
+    {"cell", "products", "mesh"},
+    {"checks", "scan", "cells.gates"},
+    {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
+    {"cells.gru", "backward", "readout"},
+    {"unroll"},
+    {"compose"},
+]
+ROOMS = {"charlm", "verify", "course"}
+
+FACE = """
+Autodiff Backward Cell Checkpointed DenseParams Layer Recomputed Stored Unrolled
+bidirectional dense gru init_dense layer lstm plain_dense plain_softmax_cross_entropy
+rnn softmax_cross_entropy stack unroll
+""".split()
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def imports(name, path):
+    """The modules of the package that a file imports from, at any depth."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            yield ".".join([*base, *(node.module or "").split(".")]).strip(".")
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = [node.module or ""] if isinstance(node, ast.ImportFrom) else [
+                alias.name for alias in node.names
+            ]
+            for imported in names:
+                if imported.split(".")[0] == "scanrnn":
+                    yield imported.partition(".")[2]
+
+
+def test_the_spine_imports_only_what_stands_below():
+    rank = {name: row for row, names in enumerate(ORDER) for name in names}
+    spine = {
+        name: path
+        for name, path in modules()
+        if name.split(".")[0] not in ROOMS | {"__init__"} and name != "cells"
+    }
+    assert set(spine) == set(rank)
+    for name, path in spine.items():
+        for imported in imports(name, path):
+            assert rank[imported] < rank[name], f"{name} imports {imported}"
+
+
+def test_rooms_meet_only_through_the_public_face():
+    for name, path in modules():
+        room = name.split(".")[0]
+        if room in ROOMS:
+            others = {imported.split(".")[0] for imported in imports(name, path)}
+            assert others <= {room, ""}, f"{name} imports {others - {room, ''}}"
+
+
+def test_the_public_face():
+    named = {
+        name
+        for name, value in vars(sr).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert named == set(FACE)
+
+
+def test_public_functions_are_annotated_and_told():
+    for name in FACE:
+        value = getattr(sr, name)
+        if inspect.isfunction(value):
+            signature = inspect.signature(value)
+            told = [p.annotation for p in signature.parameters.values()]
+            assert inspect.Parameter.empty not in told, name
+            assert signature.return_annotation is not inspect.Signature.empty, name
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+
+
+def test_importing_the_library_needs_no_extra():
+    """Only jax and NumPy: optax, orbax and the rest belong to the rooms."""
+    allowed = {"jax", "numpy", "scanrnn"}
+    standard = set(__import__("sys").stdlib_module_names)
+    for name, path in modules():
+        if name.split(".")[0] in ROOMS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            found = []
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found = [node.module]
+            for imported in found:
+                assert imported.split(".")[0] in allowed | standard, (name, imported)
