@@ -18,7 +18,9 @@ def scalar(case, backward):
         run = sr.unroll(
             case.cell, params, xs, start, backward=backward, **case.options
         )
-        terms = jax.tree.map(lambda x, w: jnp.sum(w * jnp.sin(x)), run, case.d_run)
+        terms = jax.tree.map(
+            lambda x, w: jnp.sum(w * jnp.sin(x)), tuple(run), case.d_run
+        )
         return sum(jax.tree.leaves(terms))
 
     return loss
