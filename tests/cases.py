@@ -145,9 +145,7 @@ def tolerance(dtype: Any, steps: int) -> float:
 
 def errors(got: Any, want: Any) -> dict[str, float]:
     """Per leaf: the worst error, relative to the largest entry of what is wanted."""
-    pairs = zip(
-        jax.tree.leaves_with_path(got), jax.tree.leaves(want), strict=True
-    )
+    pairs = zip(jax.tree.leaves_with_path(got), jax.tree.leaves(want), strict=True)
     return {jax.tree_util.keystr(path): error(a, b) for (path, a), b in pairs}
 
 

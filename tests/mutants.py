@@ -91,7 +91,9 @@ MUTANTS = {
         "backward.py", "choose(reset, d_prev, zeros)", "zeros"
     ),
     "a reset is forgotten in the states before": Mutant(
-        "scan.py", "return choose(resets, start, jax.tree", "return choose(None, start, jax.tree"
+        "scan.py",
+        "return choose(resets, start, jax.tree",
+        "return choose(None, start, jax.tree",
     ),
     "the forward pass ignores a reset": Mutant(
         "scan.py", "state = choose(reset, start, state)", "pass"
@@ -138,7 +140,10 @@ MUTANTS = {
         "cells/rnn.py", "lambda h: 1 - h * h", "lambda h: 1 - h", cell="rnn"
     ),
     "tanh' is left out": Mutant(
-        "cells/rnn.py", "delta = d_state.h * tape  # (4)", "delta = d_state.h", cell="rnn"
+        "cells/rnn.py",
+        "delta = d_state.h * tape  # (4)",
+        "delta = d_state.h",
+        cell="rnn",
     ),
     "relu' is 1 everywhere": Mutant(
         "cells/rnn.py", "(h > 0).astype(h.dtype)", "jnp.ones_like(h)", cell="relu"
@@ -164,10 +169,16 @@ MUTANTS = {
         "cells/lstm.py", "g * i * (1 - i),", "g * i,"
     ),
     "the direct path of the update gate is dropped": Mutant(
-        "cells/gru.py", "d_h * tape.h + times_transposed", "times_transposed", cell="gru"
+        "cells/gru.py",
+        "d_h * tape.h + times_transposed",
+        "times_transposed",
+        cell="gru",
     ),
     "the recurrent product forgets the reset": Mutant(
-        "cells/gru.py", "GRUTape(delta, by_n * r, z)", "GRUTape(delta, by_n, z)", cell="gru"
+        "cells/gru.py",
+        "GRUTape(delta, by_n * r, z)",
+        "GRUTape(delta, by_n, z)",
+        cell="gru",
     ),
     "z multiplies the candidate in the backward only": Mutant(
         "cells/gru.py", "by_z = (h_prev - n)", "by_z = (n - h_prev)", cell="gru"

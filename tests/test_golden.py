@@ -27,8 +27,11 @@ def cell_of(name, size):
 def test_values_and_gradients(name, way):
     backward = {**WAYS, "autodiff": lambda sr: sr.Autodiff()}[way](sr)
     given, want = jax.tree.map(
-        jnp.asarray, GOLDEN[name], is_leaf=lambda x: isinstance(x, list)
-        and not any(isinstance(item, dict) for item in x),
+        jnp.asarray,
+        GOLDEN[name],
+        is_leaf=lambda x: (
+            isinstance(x, list) and not any(isinstance(item, dict) for item in x)
+        ),
     )
     cell = cell_of(name, given["h"].shape[1])
     params = cell.init(jax.random.key(0), given["xs"].shape[2])

@@ -36,8 +36,10 @@ def scale(a, b):
 
 def directions(case, seed):
     rng = np.random.default_rng(seed)
-    draw = lambda leaf: jnp.asarray(rng.normal(size=leaf.shape))
-    return jax.tree.map(draw, (case.params, case.xs, case.start))
+    return jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)),
+        (case.params, case.xs, case.start),
+    )
 
 
 @pytest.mark.parametrize("option", ["plain", "all"])
@@ -47,7 +49,9 @@ def test_dot_product_with_forward_mode(cell, option):
     case = problem(cell, option)
     primals = case.params, case.xs, case.start
     back = case.cotangents()
-    forward = jax.jit(lambda v: jax.jvp(case.unroll(backward=sr.Autodiff()), primals, v))
+    forward = jax.jit(
+        lambda v: jax.jvp(case.unroll(backward=sr.Autodiff()), primals, v)
+    )
     for seed in range(3):
         v = directions(case, seed)
         _, pushed = forward(v)
@@ -80,7 +84,9 @@ def test_central_differences_in_every_leaf(cell):
 
         slope = (moved(1) - moved(-1)) / (2 * step)
         # Truncation and cancellation are both of the order step² at this step.
-        assert abs(slope - jnp.sum(d_leaf * v[k])) <= 1e3 * step**2 * scale(d_leaf, v[k])
+        assert abs(slope - jnp.sum(d_leaf * v[k])) <= 1e3 * step**2 * scale(
+            d_leaf, v[k]
+        )
 
 
 @pytest.mark.parametrize("cell", ["rnn", "gru", "gru-reset-before", "lstm"])

@@ -25,7 +25,7 @@ def readout_gap(sr):
 
 
 def gap(mutant, sr):
-    """The worst error of a gradient through ``sr`` against the true library's oracle."""
+    """The worst error of a gradient through ``sr`` against the true oracle."""
     if mutant.option == "readout":
         return readout_gap(sr)
     case = problem(mutant.cell, mutant.option, sr)

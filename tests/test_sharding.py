@@ -77,7 +77,10 @@ def on_mesh(kind, cell, backward, weights, data):
     """The jitted value-and-gradient with the batch sharded, and its arguments."""
     axis_type = AxisType.Explicit if kind == "explicit" else AxisType.Auto
     mesh = jax.make_mesh((DEVICES,), ("batch",), axis_types=(axis_type,))
-    everywhere, by_batch = NamedSharding(mesh, P()), NamedSharding(mesh, P(None, "batch"))
+    everywhere, by_batch = (
+        NamedSharding(mesh, P()),
+        NamedSharding(mesh, P(None, "batch")),
+    )
     loss = loss_of(cell, backward)
     step = jax.value_and_grad(loss)
     if kind == "shard_map":

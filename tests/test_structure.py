@@ -38,9 +38,7 @@ def count(jaxpr, names):
 
 def gradient_jaxpr(case, backward):
     def loss(params, xs, start):
-        run = sr.unroll(
-            case.cell, params, xs, start, backward=backward, **case.options
-        )
+        run = sr.unroll(case.cell, params, xs, start, backward=backward, **case.options)
         return sum(jnp.sum(leaf) for leaf in jax.tree.leaves(run))
 
     is_tokens = jnp.issubdtype(case.xs.dtype, jnp.integer)

@@ -15,9 +15,7 @@ def scalar(case, backward):
     """A loss that is not linear in the outputs, so that it has second derivatives."""
 
     def loss(params, xs, start):
-        run = sr.unroll(
-            case.cell, params, xs, start, backward=backward, **case.options
-        )
+        run = sr.unroll(case.cell, params, xs, start, backward=backward, **case.options)
         terms = jax.tree.map(
             lambda x, w: jnp.sum(w * jnp.sin(x)), tuple(run), case.d_run
         )

@@ -48,8 +48,8 @@ class Kept(NamedTuple):
     """What the forward pass stacks of every step; None where it keeps nothing."""
 
     h: Array | None  # (T, B, H), the outputs
-    others: State | None  # (T, B, ·), the states with None for h: it stands above
-    tapes: Tape | None  # (T, B, ·)
+    others: State  # (T, B, ·), the states with None for h: it stands above
+    tapes: Tape  # (T, B, ·)
 
     def states(self) -> State:
         return self.others._replace(h=self.h)
@@ -182,7 +182,7 @@ NOTHING = Kept(None, None, None)
 DEFAULT_BLOCK = 16
 
 
-def check_way(backward: Backward) -> None:
+def check_way(backward: object) -> None:
     """An error unless ``backward`` is one of the four ways."""
     if not isinstance(backward, Backward):
         hint = isinstance(backward, type) and issubclass(backward, Backward)

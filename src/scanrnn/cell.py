@@ -16,14 +16,14 @@ memory. A cell never sees them, and gets them all.
 Glossary
 --------
 ``T, B, X, H, V``   steps, batch, inputs, hidden units, vocabulary
-``xs``              inputs, floats (T, B, X) or integer tokens (T, B); time comes first
+``xs``              inputs: floats (T, B, X), or integer tokens (T, B); time first
 ``drive``           the projected input of one step, (B, ·); ``drives`` is (T, B, ·)
-``state``           what the next step needs; a NamedTuple whose field ``h`` is the output
+``state``           what the next step needs; a NamedTuple with the output as ``h``
 ``tape``            what `pull` needs of one step; what goes on it is the cell's choice
 ``delta``           cotangent of the pre-activations of one step, with any extra left
                     operand that `collect` needs
 ``h_prev, h``       the hidden state before and after a step
-``d_v``             the cotangent of ``v``: the derivative of the loss with respect to it
+``d_v``             the cotangent of ``v``: the derivative of the loss by ``v``
 ``start, final``    the state before the first step and after the last one
 """
 
@@ -92,8 +92,8 @@ class Cell(NamedTuple):
     ... )
     >>> xs = jnp.ones((3, 1, 2))
     >>> loss = lambda params: sr.unroll(leak, params, xs).final.h.sum()
-    >>> jax.grad(loss)(leak.init(jax.random.key(0), 2)).w  # 2 (1 + 2 w)
-    Array(4., dtype=float32)
+    >>> float(jax.grad(loss)(leak.init(jax.random.key(0), 2)).w)  # 2 (1 + 2 w)
+    4.0
     """
 
     init: Init

@@ -140,12 +140,10 @@ def _shapes_of_params(cell: Cell, size: int) -> Params:
 
 
 def _same_shapes(tree: Any, expected: Any) -> bool:
-    leaves, structure = jax.tree.flatten(tree)
-    expected_leaves, expected_structure = jax.tree.flatten(expected)
-    return structure == expected_structure and all(
-        leaf.shape == other.shape
-        for leaf, other in zip(leaves, expected_leaves, strict=True)
-    )
+    if jax.tree.structure(tree) != jax.tree.structure(expected):
+        return False
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(expected), strict=True)
+    return all(leaf.shape == other.shape for leaf, other in pairs)
 
 
 def within(values: Array, low: int, high: int, counted: Array | None = None) -> bool:

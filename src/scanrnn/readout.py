@@ -2,12 +2,12 @@
 
 With l the logits, y the labels and w the weights of all positions::
 
-    forward                                    backward, from dL
+    forward                         backward, from dL
 
-    (1) l = h W + b                            (4) dlₙ = dL wₙ / Σw ∘ (pₙ − one_hot(yₙ)),
-    (2) ℓₙ = log Σᵥ exp(lₙᵥ) − lₙ[yₙ]                     pₙ = softmax(lₙ)
-    (3) L = Σₙ wₙ ℓₙ / Σₙ wₙ                       dwₙ = dL (ℓₙ − L) / Σw
-                                               (5) dh = dl Wᵀ,  dW = Σ hᵀ dl,  db = Σ dl
+    (1) l = h W + b                  (4) dlₙ = dL wₙ / Σw ∘ (pₙ − one_hot(yₙ)),
+    (2) ℓₙ = log Σᵥ exp(lₙᵥ)             pₙ = softmax(lₙ)
+             − lₙ[yₙ]                    dwₙ = dL (ℓₙ − L) / Σw
+    (3) L = Σₙ wₙ ℓₙ / Σₙ wₙ         (5) dh = dl Wᵀ, dW = Σ hᵀ dl, db = Σ dl
 
 `plain_dense` and `plain_softmax_cross_entropy` are the same numbers left to JAX's
 own differentiation: the oracles.
@@ -124,6 +124,7 @@ def _dense_forward(params: DenseParams, hs: Array) -> tuple[Array, Any]:
 def _dense_backward(saved: Any, d_logits: Array) -> tuple[DenseParams, Array]:
     params, hs = saved
     d_hs, d_w, d_b = affine_vjp(hs, params.w, params.b, d_logits)  # (5)
+    assert d_hs is not None  # only tokens have none, and dense takes floats
     d_params = DenseParams(d_w.astype(params.w.dtype), d_b.astype(params.b.dtype))
     return d_params, d_hs.astype(hs.dtype)
 
@@ -182,13 +183,13 @@ def _total(weights: Array) -> Array:
 
 
 def _check_dense(params: DenseParams, hs: ArrayLike) -> tuple[DenseParams, Array]:
-    params, hs = jax.tree.map(jnp.asarray, (params, hs))
-    if hs.ndim < 1 or hs.shape[-1] != params.w.shape[0] or is_tokens(hs):
+    params, given = jax.tree.map(jnp.asarray, params), jnp.asarray(hs)
+    if given.ndim < 1 or given.shape[-1] != params.w.shape[0] or is_tokens(given):
         raise ValueError(
             f"expected hs: floats (..., {params.w.shape[0]}) to match params.w "
-            f"{params.w.shape}, got {hs.dtype} {hs.shape}"
+            f"{params.w.shape}, got {given.dtype} {given.shape}"
         )
-    return params, hs
+    return params, given
 
 
 def _check_loss(

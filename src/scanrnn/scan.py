@@ -170,7 +170,7 @@ def choose(condition: Array | None, yes: Tree, no: Tree) -> Tree:
     return jax.tree.map(pick, yes, no)
 
 
-def cast_like(tree: Tree, like: Any) -> Tree:
+def cast_like(tree: Any, like: Any) -> Any:
     """Every leaf in the dtype of its counterpart; None stays None."""
     if tree is None:
         return None

@@ -95,24 +95,24 @@ def unroll(
     >>> jax.grad(loss)(params).w_h.shape
     (8, 24)
     """
-    params, xs = jax.tree.map(jnp.asarray, (params, xs))
+    params, inputs = jax.tree.map(jnp.asarray, params), jnp.asarray(xs)
     check_unroll(unroll)
     check_way(backward)
-    check_inputs(cell, params, xs)
+    check_inputs(cell, params, inputs)
     dtype = check_dtype(params)
     if start is None:
-        start = shard_batch_like(cell.start(xs.shape[1], dtype), xs)
+        start = shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)
     else:
         start = jax.tree.map(jnp.asarray, start)
-        check_start(cell, start, xs, dtype)
+        check_start(cell, start, inputs, dtype)
     if resets is not None:
         resets = jnp.asarray(resets)
-        check_flags("resets", resets, xs)
-    skips = _skips(xs, lengths, mask)
+        check_flags("resets", resets, inputs)
+    skips = _skips(inputs, lengths, mask)
 
     # What a skipped step holds is no input: not a NaN, not a token out of range.
-    xs = choose(skips, jnp.zeros_like(xs), xs)
-    task = Task(params, start, Sequence(xs, skips, resets))
+    inputs = choose(skips, jnp.zeros_like(inputs), inputs)
+    task = Task(params, start, Sequence(inputs, skips, resets))
     task = vary_along(task, varying_axes(task))
     hs, final = states_of(cell, task, Course(reverse, unroll), backward)
     return Unrolled(choose(skips, jnp.zeros_like(hs), hs), final)

@@ -118,10 +118,13 @@ def flax_gru(leaves, state, x):
 
 
 def haiku_gru(leaves, state, x):
-    """Haiku's z is the share of the candidate: ours is 1 - z, so its gate is negated."""
+    """Haiku's z is the share of the candidate, 1 - z of ours: its gate is negated."""
     w_x, w_h, b = columns(leaves, 3)
     order = ((-1, 1), (1, 0), (1, 2))  # z, r, n
-    join = lambda parts: jnp.concatenate([sign * parts[k] for sign, k in order], -1)
+
+    def join(parts):
+        return jnp.concatenate([sign * parts[k] for sign, k in order], -1)
+
     params = {"gru": {"w_i": join(w_x), "w_h": join(w_h), "b": join(b)}}
     net = hk.transform(lambda x, h: hk.GRU(H, name="gru")(x, h)[1])
     return (net.apply(params, None, x, state[0]),)

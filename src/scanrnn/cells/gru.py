@@ -3,19 +3,19 @@
 Gates stand in the order r, z, n in the columns of W_x, W_h, b; b_hn is the recurrent
 bias of n, inside the reset::
 
-    forward                                    backward, from dhₜ
+    forward                                 backward, from dhₜ
 
-    (1) aₜ = xₜ W_x + b           project      (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
-    (2) uₜ = hₜ₋₁ W_h             step             δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
-        q  = u_n + b_hn                            δ_r  = δ_n ∘ q ∘ r(1 − r)
-    (3) r  = σ(a_r + u_r)                          dq   = δ_n ∘ r
-        z  = σ(a_z + u_z)                      (7) dhₜ₋₁ = dhₜ ∘ z
-    (4) n  = tanh(a_n + r ∘ q)                          + [δ_r, δ_z, dq] W_hᵀ       pull
-    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁            (8) dW_h = Σₜ hₜ₋₁ᵀ [δ_r, δ_z, dq]   collect
-                                                   db_hn = Σₜ dq
-                                               (9) dW_x = Σₜ xₜᵀ [δ_r, δ_z, δ_n]    collect
-                                                   db   = Σₜ [δ_r, δ_z, δ_n]
-                                                   dxₜ  = [δ_r, δ_z, δ_n] W_xᵀ
+    (1) aₜ = xₜ W_x + b           project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
+    (2) uₜ = hₜ₋₁ W_h             step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+        q  = u_n + b_hn                         δ_r  = δ_n ∘ q ∘ r(1 − r)
+    (3) r  = σ(a_r + u_r)                       dq   = δ_n ∘ r
+        z  = σ(a_z + u_z)                   (7) dhₜ₋₁ = dhₜ ∘ z
+    (4) n  = tanh(a_n + r ∘ q)                       + [δ_r, δ_z, dq] W_hᵀ       pull
+    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁         (8) dW_h = Σₜ hₜ₋₁ᵀ [δ_r, δ_z, dq]   collect
+                                                db_hn = Σₜ dq
+                                            (9) dW_x = Σₜ xₜᵀ [δ_r, δ_z, δ_n]    collect
+                                                db   = Σₜ [δ_r, δ_z, δ_n]
+                                                dxₜ  = [δ_r, δ_z, δ_n] W_xᵀ
 
 Every delta is dhₜ times a factor that is known when the step ends; the tape holds
 those factors.

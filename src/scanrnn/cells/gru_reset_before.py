@@ -4,18 +4,18 @@ Gates stand in the order r, z, n in the columns of W_x, W_h, b; W_h is [W_rz, W_
 The reset multiplies the state itself, so a step has two products, one after the
 other::
 
-    forward                                    backward, from dhₜ
+    forward                                 backward, from dhₜ
 
-    (1) aₜ = xₜ W_x + b           project      (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
-    (2) r  = σ(a_r + hₜ₋₁ W_r)    step             δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
-        z  = σ(a_z + hₜ₋₁ W_z)                 (7) dk   = δ_n W_nᵀ                  pull
-    (3) k  = r ∘ hₜ₋₁                          (8) δ_r  = dk ∘ hₜ₋₁ ∘ r(1 − r)      pull
-    (4) n  = tanh(a_n + k W_n)                 (9) dhₜ₋₁ = dhₜ ∘ z + dk ∘ r         pull
-    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁                     + [δ_r, δ_z] W_rzᵀ
-                                              (10) dW_rz = Σₜ hₜ₋₁ᵀ [δ_r, δ_z]      collect
-                                                   dW_n  = Σₜ kₜᵀ δ_n
-                                              (11) dW_x = Σₜ xₜᵀ δ,  db = Σₜ δ      collect
-                                                   dxₜ  = δ W_xᵀ
+    (1) aₜ = xₜ W_x + b           project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
+    (2) r  = σ(a_r + hₜ₋₁ W_r)    step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+        z  = σ(a_z + hₜ₋₁ W_z)              (7) dk   = δ_n W_nᵀ                  pull
+    (3) k  = r ∘ hₜ₋₁                       (8) δ_r  = dk ∘ hₜ₋₁ ∘ r(1 − r)      pull
+    (4) n  = tanh(a_n + k W_n)              (9) dhₜ₋₁ = dhₜ ∘ z + dk ∘ r         pull
+    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁                  + [δ_r, δ_z] W_rzᵀ
+                                           (10) dW_rz = Σₜ hₜ₋₁ᵀ [δ_r, δ_z]      collect
+                                                dW_n  = Σₜ kₜᵀ δ_n
+                                           (11) dW_x = Σₜ xₜᵀ δ,  db = Σₜ δ      collect
+                                                dxₜ  = δ W_xᵀ
 
 `collect` needs k as a left operand; it travels with the delta.
 

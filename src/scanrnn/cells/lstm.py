@@ -2,25 +2,25 @@
 
 Gates stand in the order i, f, g, o (torch, cuDNN) in the columns of W_x, W_h, b::
 
-    forward                                     backward, from dhₜ and dcₜ
+    forward                                   backward, from dhₜ and dcₜ
 
-    (1) aₜ = xₜ W_x + b           project       (6) dcₜ  += dhₜ ∘ o ∘ (1 − s²)     pull
-    (2) zₜ = aₜ + hₜ₋₁ W_h        step          (7) δ_i   = dcₜ ∘ g ∘ i(1 − i)     pull
-    (3) i, f, o = σ(z), g = tanh(z)                 δ_f   = dcₜ ∘ cₜ₋₁ ∘ f(1 − f)
-    (4) cₜ = f ∘ cₜ₋₁ + i ∘ g                       δ_g   = dcₜ ∘ i ∘ (1 − g²)
-    (5) s  = tanh(cₜ)                               δ_o   = dhₜ ∘ s ∘ o(1 − o)
-        hₜ = o ∘ s                              (8) dcₜ₋₁ = dcₜ ∘ f                pull
-                                                (9) dhₜ₋₁ = δₜ W_hᵀ                pull
-                                               (10) dW_h  = Σₜ hₜ₋₁ᵀ δₜ            collect
-                                               (11) dW_x  = Σₜ xₜᵀ δₜ              collect
-                                                    db    = Σₜ δₜ
-                                                    dxₜ   = δₜ W_xᵀ
+    (1) aₜ = xₜ W_x + b           project     (6) dcₜ  += dhₜ ∘ o ∘ (1 − s²)     pull
+    (2) zₜ = aₜ + hₜ₋₁ W_h        step        (7) δ_i   = dcₜ ∘ g ∘ i(1 − i)     pull
+    (3) i, f, o = σ(z), g = tanh(z)               δ_f   = dcₜ ∘ cₜ₋₁ ∘ f(1 − f)
+    (4) cₜ = f ∘ cₜ₋₁ + i ∘ g                     δ_g   = dcₜ ∘ i ∘ (1 − g²)
+    (5) s  = tanh(cₜ)                             δ_o   = dhₜ ∘ s ∘ o(1 − o)
+        hₜ = o ∘ s                            (8) dcₜ₋₁ = dcₜ ∘ f                pull
+                                              (9) dhₜ₋₁ = δₜ W_hᵀ                pull
+                                             (10) dW_h  = Σₜ hₜ₋₁ᵀ δₜ            collect
+                                             (11) dW_x  = Σₜ xₜᵀ δₜ              collect
+                                                  db    = Σₜ δₜ
+                                                  dxₜ   = δₜ W_xᵀ
 
 The tape holds the factors on the right of (6) to (8) and not the gates: they are
 known when the step ends, and the way back is left with six products element by
 element and no transcendental function.
 
-All four gates go through one tanh, since σ(z) = (1 + tanh(z / 2)) / 2.
+One function, tanh, serves all four gates, since σ(z) = (1 + tanh(z / 2)) / 2.
 
 Sources: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory"; Gers,
 Schmidhuber and Cummins 2000, "Learning to Forget".

@@ -20,7 +20,8 @@ Source: Elman 1990, "Finding Structure in Time"; derivation: Werbos 1990,
 """
 
 import functools
-from typing import NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -46,7 +47,10 @@ class RNNState(NamedTuple):
     h: Array  # (B, H)
 
 
-ACTIVATIONS = {
+Pointwise: TypeAlias = Callable[[Array], Array]
+
+# φ, and φ' as a function of the output.
+ACTIVATIONS: dict[str, tuple[Pointwise, Pointwise]] = {
     "tanh": (jnp.tanh, lambda h: 1 - h * h),
     "relu": (jax.nn.relu, lambda h: (h > 0).astype(h.dtype)),
 }
