@@ -140,7 +140,8 @@ def _shapes_of_params(cell: Cell, size: int) -> Params:
 
 
 def _same_shapes(tree: Any, expected: Any) -> bool:
-    if jax.tree.structure(tree) != jax.tree.structure(expected):
+    structure: Any = jax.tree.structure(tree)
+    if structure != jax.tree.structure(expected):
         return False
     pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(expected), strict=True)
     return all(leaf.shape == other.shape for leaf, other in pairs)
