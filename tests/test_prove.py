@@ -240,9 +240,12 @@ def test_a_wrong_way_back_is_not_proved():
 
 
 def test_a_cell_that_raises_is_not_proved():
-    wrong = with_collect(RNN, lambda p, x, s, ds, d, dx: (d._replace(b=d.b[1:]), dx))
+    wrong = with_collect(
+        RNN, lambda p, x, s, ds, d, dx: (d._replace(b=jnp.zeros(5)), dx)
+    )
     proof = quick(wrong)
     assert not any(row.equal for row in proof.rows)
+    assert all("TypeError: " in row.reason for row in proof.rows)
 
 
 # What is not known is refused.
@@ -258,7 +261,7 @@ REFUSED = {
         lambda z: z + jnp.where(z > 0, 1, 2),
         lambda z, h: 1 + 0 * z,
     ),
-    "a branch": (
+    "from bool to int32": (
         lambda z: lax.cond(z[0, 0] > 0, jnp.sin, jnp.tanh, z),
         lambda z, h: 1 + 0 * z,
     ),
@@ -288,11 +291,18 @@ def test_an_unknown_primitive_in_our_program_alone_is_refused():
         {"inputs": ["words"]},
         {"batch_size": 0},
         {"input_size": 1.5},
+        {"ways": [sr.Autodiff()]},
+        {"ways": [sr.Stored]},
     ],
 )
 def test_bad_arguments_are_a_clear_error(options):
     with pytest.raises(ValueError, match="expected"):
         quick(RNN, **options)
+
+
+def test_a_factory_is_no_cell():
+    with pytest.raises(ValueError, match=r"such as sr.lstm\(2\)"):
+        prove(sr.lstm)
 
 
 # The bound and the table.
@@ -314,8 +324,9 @@ def test_the_table_is_compact_and_states_the_bound():
         "Recomputed(block=2)",
     ]
     assert lines[1].split() == ["d_params.w_x", "8/8", "8/8"]
-    assert len(lines) == 1 + 7 + 1
-    assert lines[-1].startswith("proved: 16 programs equal modulo 2^61 - 1")
+    assert len(lines) == 1 + 7 + 2
+    assert lines[-2] == "proved: 16 programs, equal modulo 2^61 - 1;"
+    assert lines[-1].startswith("a wrong one passes with a probability below ")
 
 
 # The interpreter, against JAX itself on whole numbers, where float64 is exact.
@@ -389,11 +400,11 @@ def test_a_program_gives_what_jax_gives_on_whole_numbers(name):
         closed = jax.make_jaxpr(program)(X, Y, AT)
         arguments = [modular.constant(X), modular.constant(Y), AT]
         made = evaluate(closed, arguments, Unknowns(0))
+    four = modular.constant(4.0)  # the quotients are by 4
     for ours, theirs in zip(made, expected, strict=True):
-        np.testing.assert_array_equal(
-            4 * theirs, signed(modular.multiply(ours, modular.constant(4.0)))
-        )
-        np.testing.assert_array_equal(ours.shape, theirs.shape)
+        assert ours.shape == theirs.shape
+        whole = signed(modular.multiply(ours, four))
+        np.testing.assert_array_equal(whole, 4 * np.asarray(theirs))
 
 
 def test_an_index_out_of_range_that_gives_nan_is_refused():

@@ -99,7 +99,8 @@ def _each(function: Callable[[Any], int], array: Numbers) -> Numbers:
 
 def reduced(data: Any, degree: Degree) -> Field:
     """Python integers, modulo P."""
-    return Field(np.asarray(data, object) % P, degree)
+    array = np.asarray(data, object) % P
+    return Field(np.asarray(array, object), degree)  # a scalar would come back bare
 
 
 def add(x: Field, y: Field) -> Field:

@@ -11,7 +11,9 @@ point, the probability of which is bounded in the result. The prime is fixed: tw
 programs whose constants differ by a multiple of it are not told apart.
 
 A right program may be refused, or found different, where its equality rests on more
-than arithmetic: exp(a + b) = exp(a) exp(b), say, or [x > 0]² = [x > 0].
+than arithmetic: exp(a + b) = exp(a) exp(b), say, or [x > 0]² = [x > 0]. A custom rule
+inside a cell's own functions is taken as it stands, in both programs. Every conversion
+from one floating dtype to another counts as exact.
 
 Sources: Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial
 identities"; Zippel 1979, "Probabilistic algorithms for sparse polynomials".
@@ -25,7 +27,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..backward import Autodiff, Backward, Checkpointed, Recomputed, Stored
+from ..backward import (
+    Autodiff,
+    Backward,
+    Checkpointed,
+    Recomputed,
+    Stored,
+    check_way,
+)
 from ..cell import Cell
 from ..unroll import Unrolled, unroll
 from .interpret import as_field, evaluate
@@ -79,6 +88,9 @@ class Proof(NamedTuple):
         table = ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
         return "\n".join((*table, *self._findings()))
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _findings(self) -> list[str]:
         wrong = {row.way: row for row in reversed(self.rows) if not row.equal}
         if wrong:
@@ -89,8 +101,8 @@ class Proof(NamedTuple):
             return ["not proved; the first that is not equal, by way back:", *firsts]
         count = len({(row.way, row.configuration) for row in self.rows})
         return [
-            f"proved: {count} programs equal modulo 2^61 - 1; "
-            f"a wrong one passes with probability below {self.bound:.0e}"
+            f"proved: {count} programs, equal modulo 2^61 - 1;",
+            f"a wrong one passes with a probability below {self.bound:.0e}",
         ]
 
 
@@ -137,9 +149,19 @@ def prove(
 
     >>> import scanrnn as sr
     >>> from scanrnn.verify.prove import prove
-    >>> print(prove(sr.rnn(2), steps=[1, 3], inputs=["floats"]))
+    >>> prove(sr.rnn(2), steps=[1, 3], inputs=["floats"])
+    equal to jax.grad  Stored()  Recomputed(block=2)  Checkpointed(every=2)
+    d_params.w_x       16/16     16/16                16/16
+    d_params.w_h       16/16     16/16                16/16
+    d_params.b         16/16     16/16                16/16
+    d_start.h          16/16     16/16                16/16
+    d_xs               16/16     16/16                16/16
+    final.h            16/16     16/16                16/16
+    outputs            16/16     16/16                16/16
+    proved: 48 programs, equal modulo 2^61 - 1;
+    a wrong one passes with a probability below 6e-17
     """
-    _check(ways, steps, batch_size, input_size, inputs)
+    _check(cell, ways, steps, batch_size, input_size, inputs)
     rows: list[Row] = []
     bound = 0.0
     with jax.enable_x64(True):
@@ -154,12 +176,22 @@ def prove(
 
 
 def _check(
+    cell: Cell,
     ways: Sequence[Backward],
     steps: Sequence[int],
     batch_size: int,
     input_size: int,
     inputs: Sequence[str] | None,
 ) -> None:
+    if not isinstance(cell, Cell):
+        raise ValueError(f"expected a Cell, such as sr.lstm(2), got {cell!r}")
+    for way in ways:
+        check_way(way)
+        if isinstance(way, Autodiff):
+            raise ValueError(
+                "expected ways back by hand, such as Stored(), got Autodiff(), which "
+                "they are compared with"
+            )
     counts = (*steps, batch_size, input_size)
     if not all(isinstance(count, int) and count >= 1 for count in counts):
         raise ValueError(
