@@ -43,6 +43,15 @@ def test_other_blocks_are_proved_too(way):
     assert prove(LSTM, ways=[way], steps=[3, 4]).passed
 
 
+@pytest.mark.parametrize(
+    ("hidden", "batch", "inputs"), [(1, 1, 1), (3, 1, 2), (1, 3, 2)]
+)
+def test_other_sizes_are_proved_too(hidden, batch, inputs):
+    for cell in (sr.lstm(hidden), sr.gru(hidden)):
+        proof = prove(cell, steps=[3], batch_size=batch, input_size=inputs)
+        assert proof.passed, str(proof)
+
+
 class Weights(NamedTuple):
     w_h: jax.Array
     v: jax.Array
@@ -248,7 +257,20 @@ def test_a_cell_that_raises_is_not_proved():
     assert all("TypeError: " in row.reason for row in proof.rows)
 
 
-# What is not known is refused.
+# What is not known is refused; what is not decided is no pass.
+
+
+def test_a_square_of_signs_is_undecided_and_not_called_wrong():
+    def square(z):
+        return jax.nn.relu(z) ** 2
+
+    right = quick(own_cell(square, lambda z, h: 2 * jax.nn.relu(z)))
+    wrong = quick(own_cell(square, lambda z, h: jax.nn.relu(z)))
+    for proof, reason in ((right, "undecided"), (wrong, "entries differ")):
+        rows = [row for row in proof.rows if not row.equal]
+        assert rows
+        assert all(reason in row.reason for row in rows)
+
 
 REFUSED = {
     "primitive 'erf'": (lax.erf, lambda z, h: 2 / np.sqrt(np.pi) * jnp.exp(-z * z)),

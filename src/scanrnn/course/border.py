@@ -25,6 +25,8 @@ GATES = "ifco"  # the library's order i, f, g, o, in the exercise's letters
 
 STATE = ("n_a", "m")  # the axes of whatever is not listed here
 AXES = {
+    "x": ("n_x", "m", "T_x"),
+    "da": ("n_a", "m", "T_x"),
     "xt": ("n_x", "m"),
     "Wax": ("n_a", "n_x"),
     "Waa": ("n_a", "n_a"),
@@ -123,7 +125,7 @@ def check_shapes(arrays: Mapping[str, Floats]) -> None:
                     sizes.setdefault(axis, size)
         known = [_size(axis, sizes) for axis in axes]
         if array.shape != tuple(known):
-            numbers = "" if None in known else f" = ({known[0]}, {known[1]})"
+            numbers = "" if None in known else f" = ({', '.join(map(str, known))})"
             raise ValueError(
                 f"expected {name} of shape ({', '.join(axes)}){numbers}, "
                 f"got {array.shape}"
@@ -152,20 +154,20 @@ def check_tuple(what: str, value: Any, names: Sequence[str]) -> None:
         )
 
 
-def check_steps(name: str, steps: ArrayLike) -> Floats:
-    """An array (n, m, T) of at least one step."""
-    array = floats({name: steps})[name]
-    if array.ndim != 3 or array.shape[2] == 0:
+def check_steps(name: str, **values: ArrayLike) -> dict[str, Floats]:
+    """The arrays that come for a whole sequence; ``name`` has at least one step."""
+    arrays = floats(values)
+    check_shapes(arrays)
+    if arrays[name].shape[2] == 0:
         raise ValueError(
-            f"expected {name} of shape (n, m, T) with T of at least 1, "
-            f"got {array.shape}"
+            f"expected {name} of at least one step, got {arrays[name].shape}"
         )
-    return array
+    return arrays
 
 
 def check_way_back(da: ArrayLike, caches: Caches) -> tuple[Floats, Sequence[Cache]]:
     """The arguments of a sequence backward: da, and the caches of the steps."""
-    d_a = check_steps("da", da)
+    d_a = check_steps("da", da=da)["da"]
     check_tuple("caches", caches, ("list", "x"))
     if d_a.shape[2] > len(caches[0]):
         raise ValueError(

@@ -95,7 +95,7 @@ def lstm_forward(
         a (n_a, m, T_x), y (n_y, m, T_x), c (n_a, m, T_x), and the caches: the list of
         the cache of every step, and x.
     """
-    x, a_next = check_steps("x", x), np.asarray(a0)
+    x, a_next = check_steps("x", x=x, a0=a0).values()
     c_next = np.zeros_like(a_next)
     every_step, caches = [], []
     for t in range(x.shape[2]):

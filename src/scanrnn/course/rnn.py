@@ -84,7 +84,7 @@ def rnn_forward(
         a (n_a, m, T_x), y_pred (n_y, m, T_x), and the caches: the list of the cache of
         every step, and x.
     """
-    x, a_next = check_steps("x", x), np.asarray(a0)
+    x, a_next = check_steps("x", x=x, a0=a0).values()
     every_a, every_y, caches = [], [], []
     for t in range(x.shape[2]):
         a_next, y, cache = rnn_cell_forward(x[:, :, t], a_next, parameters)

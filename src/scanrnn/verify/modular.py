@@ -178,10 +178,12 @@ class Unknowns:
 
     Args:
         seed: of the random numbers; two programs are compared under one `Unknowns`.
+        bits: draws signs from {0, 1}: one case of many, but one in which s² = s.
     """
 
-    def __init__(self, seed: int) -> None:
+    def __init__(self, seed: int, bits: bool = False) -> None:
         self._random = random.Random(seed)
+        self._bits = bits
         self._values: dict[tuple[str, int], int] = {}
         self._degree = Degree(0)  # of the arguments, and of what was compared
         self._compared = 0
@@ -199,6 +201,11 @@ class Unknowns:
         """[x > 0], an unknown s(x) with s(0) = 0."""
         self._note(x)
         return Field(_each(self._sign, x.data), Degree(1))
+
+    @property
+    def has_signs(self) -> bool:
+        """Whether a sign was asked for."""
+        return any(name == "positive" for name, _ in self._values)
 
     def equal(self, x: Field, y: Field) -> bool:
         """Whether all entries are the same number."""
@@ -244,7 +251,8 @@ class Unknowns:
     def _value(self, name: str, number: int) -> int:
         key = (name, number)
         if key not in self._values:
-            self._values[key] = self._draw()
+            bit = self._bits and name == "positive"
+            self._values[key] = self._random.randrange(2) if bit else self._draw()
         return self._values[key]
 
     def _sign(self, number: int) -> int:

@@ -11,9 +11,9 @@ point, the probability of which is bounded in the result. The prime is fixed: tw
 programs whose constants differ by a multiple of it are not told apart.
 
 A right program may be refused, or found different, where its equality rests on more
-than arithmetic: exp(a + b) = exp(a) exp(b), say, or [x > 0]² = [x > 0]. A custom rule
-inside a cell's own functions is taken as it stands, in both programs. Every conversion
-from one floating dtype to another counts as exact.
+than arithmetic: exp(a + b) = exp(a) exp(b), say, or [x > 0]² = [x > 0] (which is told
+apart, as undecided). A custom rule inside a cell's own functions is taken as it stands,
+in both programs. Every conversion from one floating dtype to another counts as exact.
 
 Sources: Schwartz 1980, "Fast probabilistic algorithms for verification of polynomial
 identities"; Zippel 1979, "Probabilistic algorithms for sparse polynomials".
@@ -37,10 +37,15 @@ from ..backward import (
 )
 from ..cell import Cell
 from ..unroll import Unrolled, unroll
-from .interpret import as_field, evaluate
+from .interpret import Value, as_field, evaluate
 from .modular import Field, Refusal, Unknowns
 
 WAYS = (Stored(), Recomputed(2), Checkpointed(2))
+PATTERNS = 16  # of signs, tried where programs are not the same for all
+UNDECIDED = (
+    f"undecided: equal for {PATTERNS} random patterns of signs, but not as polynomials "
+    "in them; the formulas may rest on [x > 0]² = [x > 0]"
+)
 MASKS = ((), ("lengths",), ("resets",), ("mask", "resets"))
 
 
@@ -315,30 +320,59 @@ def _compare(
 ) -> tuple[list[Row], float]:
     """The rows of one configuration, and a bound on the chance that one is wrong."""
     unknowns = Unknowns(seed)
-    arguments = [
-        unknowns.draw(leaf.shape) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf
-        for leaf in jax.tree.leaves(task)
-    ]
+    arguments = _arguments(task, unknowns)
     oracle = _trace(cell, Autodiff(), at, task)
     rows: list[Row] = []
     degree = 0
     try:
-        theirs = evaluate(oracle.jaxpr, arguments, unknowns)
+        theirs = _results(oracle, arguments, unknowns)
     except Refusal as refusal:
         return _refuse(ways, at, oracle.leaves, refusal), 1.0
     for way in ways:
         try:
-            ours = evaluate(_trace(cell, way, at, task).jaxpr, arguments, unknowns)
-            pairs = list(zip(map(as_field, ours), map(as_field, theirs), strict=True))
+            program = _trace(cell, way, at, task)
+            ours = _results(program, arguments, unknowns)
+            reasons = [_difference(*pair) for pair in zip(ours, theirs, strict=True)]
+            if any(reasons) and unknowns.has_signs:
+                reasons = _by_bits(program, oracle, task, seed, reasons)
         except Exception as error:
             # A cell may be wrong in any way at all; none of them is a pass.
             rows += _refuse([way], at, oracle.leaves, error)
             continue
-        for leaf, (x, y) in zip(oracle.leaves, pairs, strict=True):
-            reason = _difference(x, y)
+        for leaf, reason, x, y in zip(
+            oracle.leaves, reasons, ours, theirs, strict=True
+        ):
             rows.append(Row(way, at, leaf, not reason, reason))
             degree = max(degree, x.degree.of_difference(y.degree))
     return rows, unknowns.false_pass(degree)
+
+
+def _arguments(task: Task, unknowns: Unknowns) -> list[Value]:
+    return [
+        unknowns.draw(leaf.shape) if isinstance(leaf, jax.ShapeDtypeStruct) else leaf
+        for leaf in jax.tree.leaves(task)
+    ]
+
+
+def _results(
+    program: Traced, arguments: Sequence[Value], unknowns: Unknowns
+) -> list[Field]:
+    return [as_field(v) for v in evaluate(program.jaxpr, arguments, unknowns)]
+
+
+def _by_bits(
+    ours: Traced, theirs: Traced, task: Task, seed: int, reasons: list[str]
+) -> list[str]:
+    """The reasons, but "undecided" where results agree for signs in {0, 1}."""
+    found = [UNDECIDED if reason else "" for reason in reasons]
+    for pattern in range(PATTERNS):
+        unknowns = Unknowns(seed + 1 + pattern, bits=True)
+        arguments = _arguments(task, unknowns)
+        results = (_results(program, arguments, unknowns) for program in (ours, theirs))
+        for i, pair in enumerate(zip(*results, strict=True)):
+            if found[i] == UNDECIDED and _difference(*pair):
+                found[i] = reasons[i]
+    return found
 
 
 def _difference(x: Field, y: Field) -> str:
