@@ -74,8 +74,8 @@ def readout_backward(
     d_z /= chosen[0].size
     w_out = jnp.asarray(values[name].T)
     d_a, d_w, d_b = affine_vjp(_last(values["a"]), w_out, w_out[0], _last(d_z))
-    d_a = np.array(np.moveaxis(np.asarray(d_a), -1, 0), order="C")
-    return {"da": d_a, f"d{name}": columns(d_w), "dby": columns(d_b[None])}
+    da = np.array(np.moveaxis(np.asarray(d_a), -1, 0), order="C")
+    return {"da": da, f"d{name}": columns(d_w), "dby": columns(d_b[None])}
 
 
 def _last(columns: Floats) -> Array:

@@ -125,7 +125,7 @@ def _scan_counts(parameters: Any) -> tuple[int, int]:
 def _at(value: Value, t: int) -> Value:
     if isinstance(value, Field):
         return Field(np.asarray(value.data[t], object), value.degree)
-    return value[t]
+    return np.asarray(value[t])
 
 
 def _stack(steps: Sequence[Value]) -> Value:
@@ -192,7 +192,7 @@ def _two(function: Callable[[Field, Field], Field]) -> Callable[..., Value]:
 
 
 def _unknown(name: str) -> Callable[..., Value]:
-    return lambda p, values, unknowns, _: unknowns.apply(name, values[0])
+    return lambda p, values, unknowns, _: unknowns.apply(name, as_field(values[0]))
 
 
 def _above(x: Value, y: Value, unknowns: Unknowns) -> Field:
@@ -212,17 +212,14 @@ def _compared(way: str) -> Callable[..., Value]:
     return rule
 
 
-def _extreme(sign: int) -> Callable[..., Value]:
-    def rule(p: Any, values: list[Value], unknowns: Unknowns, _: Any) -> Field:
-        x, y = map(as_field, values)
-        return unknowns.larger(x, y) if sign > 0 else _smaller(x, y, unknowns)
-
-    return rule
+def _larger(p: Any, values: list[Value], unknowns: Unknowns, _: Any) -> Field:
+    x, y = map(as_field, values)
+    return unknowns.larger(x, y)
 
 
-def _smaller(x: Field, y: Field, unknowns: Unknowns) -> Field:
-    negated = unknowns.larger(modular.negative(x), modular.negative(y))
-    return modular.negative(negated)
+def _smaller(p: Any, values: list[Value], unknowns: Unknowns, _: Any) -> Field:
+    x, y = (modular.negative(as_field(value)) for value in values)
+    return modular.negative(unknowns.larger(x, y))
 
 
 def _either(x: Field, y: Field) -> Field:
@@ -252,8 +249,8 @@ def _convert(p: Any, values: list[Value], unknowns: Unknowns, equation: Any) -> 
 
 
 def _contract(p: Any, values: list[Value], *_: Any) -> Field:
-    axes, batch = p["dimension_numbers"]
-    return modular.contract(*map(as_field, values), axes, batch)
+    x, y = map(as_field, values)
+    return modular.contract(x, y, *p["dimension_numbers"])
 
 
 def _same(p: Any, values: list[Value], unknowns: Unknowns, equation: Any) -> Value:
@@ -265,8 +262,8 @@ def _same(p: Any, values: list[Value], unknowns: Unknowns, equation: Any) -> Val
 
 
 def _gather(p: Any, values: list[Value], *_: Any) -> Value:
-    x, starts = values
-    return Field(gather(p, x.data, whole_numbers(starts)), x.degree)
+    x, starts = as_field(values[0]), whole_numbers(values[1])
+    return Field(gather(p, x.data, starts), x.degree)
 
 
 def _scatter_add(p: Any, values: list[Value], *_: Any) -> Field:
@@ -278,7 +275,7 @@ def _scatter_add(p: Any, values: list[Value], *_: Any) -> Field:
 
 
 def _take_slice(p: Any, values: list[Value], *_: Any) -> Field:
-    x, *starts = values
+    x, starts = as_field(values[0]), values[1:]
     at = clamped(x.shape, p["slice_sizes"], [whole_numbers(s) for s in starts])
     return Field(x.data[at], x.degree)
 
@@ -292,8 +289,7 @@ def _put_slice(p: Any, values: list[Value], *_: Any) -> Field:
 
 
 def _cumulative(p: Any, values: list[Value], *_: Any) -> Field:
-    (x,) = values
-    axis = p["axis"]
+    x, axis = as_field(values[0]), p["axis"]
     data = np.flip(x.data, axis) if p["reverse"] else x.data
     data = np.cumsum(data, axis)
     data = np.flip(data, axis) if p["reverse"] else data
@@ -301,7 +297,9 @@ def _cumulative(p: Any, values: list[Value], *_: Any) -> Field:
 
 
 def _one_minus_square(p: Any, values: list[Value], *_: Any) -> Field:
-    return modular.subtract(modular.constant(1.0), modular.power(values[0], 2))
+    return modular.subtract(
+        modular.constant(1.0), modular.power(as_field(values[0]), 2)
+    )
 
 
 # A function that is none of these has no derivative rule in terms of them.
@@ -320,17 +318,19 @@ ARITHMETIC: dict[str, Callable[..., Value]] = {
     "dynamic_slice": _take_slice,
     "dynamic_update_slice": _put_slice,
     "gather": _gather,
-    "integer_pow": lambda p, values, *_: modular.power(values[0], p["y"]),
-    "max": _extreme(1),
-    "min": _extreme(-1),
+    "integer_pow": lambda p, values, *_: modular.power(as_field(values[0]), p["y"]),
+    "max": _larger,
+    "min": _smaller,
     "mul": _two(modular.multiply),
-    "neg": lambda p, values, *_: modular.negative(values[0]),
+    "neg": lambda p, values, *_: modular.negative(as_field(values[0])),
     "not": lambda p, values, *_: _not(values[0]),
     "one_minus_square": _one_minus_square,
     "or": lambda p, values, *_: _either(*map(as_field, values)),
-    "reduce_sum": lambda p, values, *_: modular.sum_over(values[0], p["axes"]),
+    "reduce_sum": lambda p, values, *_: modular.sum_over(
+        as_field(values[0]), p["axes"]
+    ),
     "scatter-add": _scatter_add,
     "select_n": _select,
-    "square": lambda p, values, *_: modular.power(values[0], 2),
+    "square": lambda p, values, *_: modular.power(as_field(values[0]), 2),
     "sub": _two(modular.subtract),
 }

@@ -263,8 +263,8 @@ def _draw(
         "resets": random.random(size) < 0.4,
     }
     tokens = random.integers(0, input_size, size)
-    floats = jax.ShapeDtypeStruct((*size, input_size), jnp.float64)
-    d_hs = jax.ShapeDtypeStruct((*size, start.h.shape[1]), jnp.float64)
+    floats = jax.eval_shape(lambda: jnp.zeros((*size, input_size)))
+    d_hs = jax.eval_shape(lambda: jnp.zeros((*size, start.h.shape[1])))
     return Task(
         params,
         start,
@@ -291,7 +291,7 @@ def _program(cell: Cell, way: Backward, at: Configuration) -> Callable[..., Any]
 
         floats = (task.params, task.start)
         if at.inputs == "tokens":
-            made, pull = jax.vjp(lambda *floats: run(*floats, task.xs), *floats)
+            made, pull = jax.vjp(lambda p, s: run(p, s, task.xs), *floats)
         else:
             made, pull = jax.vjp(run, *floats, task.xs)
         names = ("d_params", "d_start", "d_xs")
