@@ -302,7 +302,7 @@ def _one_minus_square(p: Any, values: list[Value], *_: Any) -> Field:
     )
 
 
-# A function that is none of these has no derivative rule in terms of them.
+# The derivative of each is arithmetic on these; that of any other may not be.
 UNKNOWN = ("tanh", "logistic", "exp", "log", "log1p", "sin", "cos", "sqrt")
 
 ARITHMETIC: dict[str, Callable[..., Value]] = {
