@@ -101,7 +101,7 @@ MUTANTS = {
     # Blocks.
     "only the last block's weight gradient is kept": Mutant(
         "backward.py",
-        "d_params = jax.tree.map(jnp.add, d_params, cast_like(more, d_params))",
+        "d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))",
         "d_params = cast_like(more, d_params)",
         way="recomputed",
     ),

@@ -254,7 +254,7 @@ def _by_hand_backward(
             cell, part, course, tapes, d_hs, d_state, d_start
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
-        d_params = jax.tree.map(jnp.add, d_params, cast_like(more, d_params))
+        d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))
         return (d_state, d_start, d_params), d_xs
 
     inputs = cut((task.sequence, d_hs), _length(task), _size(way, task))
