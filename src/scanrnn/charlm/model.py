@@ -1,0 +1,90 @@
+"""The model: tokens -> a stack of cells -> a dense layer -> the next character."""
+
+import functools
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import scanrnn as sr
+from jax import Array
+
+from .config import CELLS, Config, way_back
+from .streams import Window
+
+
+class CharParams(NamedTuple):
+    """What is trained."""
+
+    layers: tuple[Any, ...]  # one entry per layer, the lowest first
+    readout: sr.DenseParams
+
+
+class Predict(Protocol):
+    """tokens (T, B) and the state before them -> logits (T, B, V), the state after.
+
+    resets (T, B) restart from the state that is given.
+    """
+
+    def __call__(
+        self, params: CharParams, tokens: Array, state: Any, resets: Array | None = None
+    ) -> tuple[Array, Any]: ...
+
+
+class CharModel(NamedTuple):
+    """A character model as four pure functions.
+
+    >>> import jax, jax.numpy as jnp
+    >>> model = char_model(sr.stack(sr.gru(8)), vocabulary_size=5)
+    >>> params, state = model.init(jax.random.key(0)), model.start(2)
+    >>> logits, state = model.predict(params, jnp.zeros((7, 2), int), state)
+    >>> logits.shape
+    (7, 2, 5)
+    """
+
+    init: Any  # (key) -> CharParams
+    start: Any  # (batch_size) -> the state before the first character
+    predict: Predict
+    loss: Any  # (params, window, state) -> (mean nats per character, state after)
+
+
+@functools.cache
+def char_model(
+    net: sr.Layer, vocabulary_size: int, backward: sr.Backward = sr.Stored()
+) -> CharModel:
+    """A model of V characters on a layer, with a way back of your choice.
+
+    With `sr.Autodiff()` JAX differentiates the readout and the loss too, so that the
+    whole chain from the loss to the weights is left to it.
+    """
+    by_jax = isinstance(backward, sr.Autodiff)
+    dense = sr.plain_dense if by_jax else sr.dense
+    cross_entropy = (
+        sr.plain_softmax_cross_entropy if by_jax else sr.softmax_cross_entropy
+    )
+
+    def init(key: Array) -> CharParams:
+        key_layers, key_readout = jax.random.split(key)
+        readout = sr.init_dense(key_readout, net.output_size, vocabulary_size)
+        return CharParams(net.init(key_layers, vocabulary_size), readout)
+
+    def predict(
+        params: CharParams, tokens: Array, state: Any, resets: Array | None = None
+    ) -> tuple[Array, Any]:
+        run = net.run(params.layers, tokens, state, resets=resets, backward=backward)
+        return dense(params.readout, run.outputs), run.final
+
+    def loss(params: CharParams, window: Window, state: Any) -> tuple[Array, Any]:
+        logits, final = predict(params, window.inputs, state, window.resets)
+        return cross_entropy(logits, window.labels, window.weights), final
+
+    return CharModel(init, net.start, predict, loss)
+
+
+def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharModel:
+    """The model that a config describes; with another way back, if one is given."""
+    net = _net(config.cell, config.hidden, config.layers)
+    return char_model(net, vocabulary_size, way_back(backward or config.backward))
+
+
+@functools.cache
+def _net(cell: str, hidden: int, layers: int) -> sr.Layer:
+    return sr.stack(*(CELLS[cell](hidden),) * layers)

@@ -1,0 +1,69 @@
+"""From a prompt to text: a trained model together with the characters it knows."""
+
+from typing import NamedTuple
+
+import jax
+import numpy as np
+from jax import Array
+
+from .checkpoint import RunDirectory, read_state
+from .config import Config
+from .model import CharModel, CharParams, model_of
+from .placement import Placement
+from .sample import Sampler, generate
+from .text import END_OF_NAME, Vocabulary
+from .train import init_state, optimiser
+
+
+class Writer(NamedTuple):
+    """All that writing needs."""
+
+    model: CharModel
+    params: CharParams
+    vocabulary: Vocabulary
+    separator: int | None  # the token that ends a name; None for a text
+
+    def write(
+        self, prompt: str, key: Array, *, length: int, count: int, sampler: Sampler
+    ) -> list[str]:
+        """Continuations of a prompt, ``count`` of them, without the prompt.
+
+        Without a prompt the text begins after a newline.
+
+        Raises:
+            TextError: if the prompt holds characters that the model never saw.
+        """
+        known = self.vocabulary
+        newline = "\n" if "\n" in known.characters else known.characters[0]
+        if self.separator is not None or not prompt:
+            prompt = newline + prompt
+        written = generate(
+            self.model,
+            self.params,
+            known.encode(prompt),
+            key,
+            length=length,
+            count=count,
+            sampler=sampler,
+            separator=self.separator,
+        )
+        return [known.decode(row) for row in np.asarray(written)]
+
+
+def separator_of(config: Config, vocabulary: Vocabulary) -> int | None:
+    """The token at which the state starts anew; None for a text."""
+    return vocabulary.characters.index(END_OF_NAME) if config.names else None
+
+
+def load_writer(run: RunDirectory) -> Writer:
+    """The writer of the last checkpoint of a run.
+
+    Raises:
+        CheckpointError: if there is none, or it is damaged.
+    """
+    about = run.about()
+    config, vocabulary = about.config, about.vocabulary
+    model = model_of(config, vocabulary.size)
+    state = init_state(model, optimiser(config), config.batch, config.seed)
+    state = read_state(run, about.step, Placement.over(1).place_state(state))
+    return Writer(model, state.params, vocabulary, separator_of(config, vocabulary))
