@@ -64,8 +64,8 @@ class Screen:
                 self._stepped(event)
             case Evaluated(step, loss, seconds):
                 self.console.print(
-                    f"step {step:>6}  held out {loss:.4f} nats = {loss * BITS:.4f} bits "
-                    f"per character  after {clock(seconds)}"
+                    f"step {step:>6}  held out {loss:.4f} nats = {loss * BITS:.4f} "
+                    f"bits per character  after {clock(seconds)}"
                 )
             case Wrote(_, text):
                 self.console.print(Text(text.strip("\n"), style="dim"), "")

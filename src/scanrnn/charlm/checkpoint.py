@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import orbax.checkpoint as ocp
 
@@ -208,6 +209,8 @@ def read_state(run: RunDirectory, step: int, like: TrainState) -> TrainState:
     """The arrays of a checkpoint.
 
     Args:
+        run: where it is.
+        step: which one.
         like: a state of the same shapes, lying where the result shall lie.
 
     Raises:
@@ -292,7 +295,7 @@ def _is_finite(state: TrainState) -> bool:
 
 
 def _on_host(leaf: jax.Array) -> np.ndarray:
-    is_key = jax.dtypes.issubdtype(leaf.dtype, jax.dtypes.prng_key)
+    is_key = jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key)
     return np.asarray(jax.random.key_data(leaf) if is_key else leaf)
 
 

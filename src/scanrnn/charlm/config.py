@@ -1,18 +1,19 @@
 """The settings of a run: one frozen value, written into every checkpoint."""
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import scanrnn as sr
 
-CELLS = {
+CELLS: dict[str, Callable[[int], sr.Cell]] = {
     "rnn": lambda hidden: sr.rnn(hidden),
     "relu-rnn": lambda hidden: sr.rnn(hidden, activation="relu"),
     "gru": lambda hidden: sr.gru(hidden),
     "gru-reset-before": lambda hidden: sr.gru(hidden, reset_after=False),
     "lstm": lambda hidden: sr.lstm(hidden),
 }
-WAYS = {
+WAYS: dict[str, Callable[..., sr.Backward]] = {
     "stored": sr.Stored,
     "recomputed": sr.Recomputed,
     "checkpointed": sr.Checkpointed,

@@ -1,5 +1,6 @@
 """The hand-derived gradient beside `jax.grad`, leaf by leaf, on a model's own loss."""
 
+import functools
 from typing import Any, NamedTuple
 
 import jax
@@ -31,23 +32,27 @@ def compare_gradients(
     Args:
         by_hand: the model with the hand-derived way back.
         by_jax: the same model with `sr.Autodiff()`.
+        params: where both are differentiated.
         window: the batch on which both are differentiated.
         state: the state before it.
     """
 
-    def gradient(model: CharModel) -> CharParams:
-        def loss(params: CharParams) -> Array:
-            return model.loss(params, window, state)[0]
-
-        return jax.jit(jax.grad(loss))(params)
-
-    ours, theirs = map(
-        jax.tree_util.tree_leaves_with_path, map(gradient, (by_hand, by_jax))
+    ours, theirs = (
+        jax.tree_util.tree_leaves_with_path(_gradient(model, params, window, state))
+        for model in (by_hand, by_jax)
     )
     return [
         _leaf_error(path, leaf, other)
         for (path, leaf), (_, other) in zip(ours, theirs, strict=True)
     ]
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _gradient(
+    model: CharModel, params: CharParams, window: Window, state: Any
+) -> CharParams:
+    d_params: CharParams = jax.grad(model.loss, has_aux=True)(params, window, state)[0]
+    return d_params
 
 
 def _leaf_error(path: Any, ours: Array, theirs: Array) -> LeafError:

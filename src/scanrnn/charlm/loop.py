@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple, TextIO, TypeAlias
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax import Array
 
@@ -25,7 +26,7 @@ from .checkpoint import (
 )
 from .config import Config
 from .gradients import LeafError, compare_gradients
-from .model import CharModel, model_of
+from .model import model_of
 from .placement import Placement
 from .sample import Sampler
 from .streams import Window, cut_window, held_out_windows, lay_out
@@ -36,10 +37,10 @@ from .train import (
     TrainState,
     evaluator,
     init_state,
-    optimiser,
+    task_of,
     updater,
 )
-from .write import Writer, separator_of
+from .write import Writer
 
 # Steps that may be under way when a loss is looked at: enough for the device never to
 # wait for the host, few enough to stop at once.
@@ -109,9 +110,11 @@ class Clock(NamedTuple):
     began: float  # time.monotonic()
 
     def seconds(self) -> float:
+        """Since training began, breaks left out."""
         return time.monotonic() - self.began
 
     def progress(self, step: float) -> float:
+        """The share that is done, in [0, 1]."""
         if self.minutes is None:
             return min(1.0, step / self.steps)
         return min(1.0, self.seconds() / (60 * self.minutes))
@@ -123,9 +126,8 @@ class Setup(NamedTuple):
     config: Config
     corpus: Corpus
     vocabulary: Vocabulary
-    model: CharModel
-    separator: int | None
-    tokens: Array  # (N, B), on the device
+    task: Task
+    tokens: Array  # (N, B) streams, int32
     held_out: Window
 
 
@@ -155,9 +157,7 @@ def fit(
         about, config = None, config or Config()
     setup = prepare(config)
     placement = Placement.over(config.devices)
-    state = placement.place_state(
-        init_state(setup.model, optimiser(config), config.batch, config.seed)
-    )
+    state = placement.place_state(init_state(setup.task, config.batch, config.seed))
     if about is not None:
         _check_corpus(run, about, setup)
         state = read_state(run, about.step, like=state)
@@ -187,16 +187,16 @@ def prepare(config: Config) -> Setup:
         config,
         corpus,
         vocabulary,
-        model_of(config, vocabulary.size),
-        separator_of(config, vocabulary),
-        lay_out(tokens, config.batch, config.window),
+        task_of(config, vocabulary),
+        jnp.asarray(lay_out(tokens, config.batch, config.window)),
         held_out_windows(corpus, vocabulary),
     )
 
 
 def write_sample(setup: Setup, state: TrainState) -> str:
     """What the model writes now; drawn from (key, step), so it can be repeated."""
-    writer = Writer(setup.model, state.params, setup.vocabulary, setup.separator)
+    task = setup.task
+    writer = Writer(task.model, state.params, setup.vocabulary, task.separator)
     key = jax.random.fold_in(state.key, state.step)
     sampler = Sampler(temperature=0.8)
     return writer.write("", key, length=SAMPLE_LENGTH, count=1, sampler=sampler)[0]
@@ -258,15 +258,8 @@ def _train(
     setup: Setup, state: TrainState, journal: _Journal, placement: Placement
 ) -> Iterator[Event]:
     config, clock = setup.config, journal.clock
-    task = Task(
-        setup.model,
-        optimiser(config),
-        config.window,
-        config.learning_rate,
-        setup.separator,
-    )
-    update = updater(task, placement.shardings(state))
-    evaluate = evaluator(setup.model, setup.corpus.names)
+    update = updater(setup.task, placement.shardings(state))
+    evaluate = evaluator(setup.task.model, setup.corpus.names)
     step = int(state.step)
     progress = clock.progress(step)
     pending: collections.deque[tuple[int, float, Metrics]] = collections.deque()
@@ -301,7 +294,7 @@ def _compare(setup: Setup, state: TrainState) -> Compared:
     """
     config, size = setup.config, setup.vocabulary.size
     by_hand = "stored" if config.backward == "autodiff" else config.backward
-    window = cut_window(setup.tokens, state.cursor, config.window, setup.separator)
+    window = cut_window(setup.tokens, state.cursor, config.window, setup.task.separator)
     rows = compare_gradients(
         model_of(config, size, by_hand),
         model_of(config, size, "autodiff"),

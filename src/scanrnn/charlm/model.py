@@ -4,8 +4,10 @@ import functools
 from typing import Any, NamedTuple, Protocol
 
 import jax
-import scanrnn as sr
+import jax.numpy as jnp
 from jax import Array
+
+import scanrnn as sr
 
 from .config import CELLS, Config, way_back
 from .streams import Window
@@ -19,14 +21,13 @@ class CharParams(NamedTuple):
 
 
 class Predict(Protocol):
-    """tokens (T, B) and the state before them -> logits (T, B, V), the state after.
-
-    resets (T, B) restart from the state that is given.
-    """
+    """tokens (T, B) and the state before them -> logits (T, B, V), the state after."""
 
     def __call__(
         self, params: CharParams, tokens: Array, state: Any, resets: Array | None = None
-    ) -> tuple[Array, Any]: ...
+    ) -> tuple[Array, Any]:
+        """Where resets (T, B) hold, it restarts from the state that is given."""
+        ...
 
 
 class CharModel(NamedTuple):
@@ -46,9 +47,13 @@ class CharModel(NamedTuple):
     loss: Any  # (params, window, state) -> (mean nats per character, state after)
 
 
+STORED = sr.Stored()
+DTYPE = jnp.float32  # also where x64 is on: a run gives the same numbers
+
+
 @functools.cache
 def char_model(
-    net: sr.Layer, vocabulary_size: int, backward: sr.Backward = sr.Stored()
+    net: sr.Layer, vocabulary_size: int, backward: sr.Backward = STORED
 ) -> CharModel:
     """A model of V characters on a layer, with a way back of your choice.
 
@@ -63,8 +68,8 @@ def char_model(
 
     def init(key: Array) -> CharParams:
         key_layers, key_readout = jax.random.split(key)
-        readout = sr.init_dense(key_readout, net.output_size, vocabulary_size)
-        return CharParams(net.init(key_layers, vocabulary_size), readout)
+        readout = sr.init_dense(key_readout, net.output_size, vocabulary_size, DTYPE)
+        return CharParams(net.init(key_layers, vocabulary_size, DTYPE), readout)
 
     def predict(
         params: CharParams, tokens: Array, state: Any, resets: Array | None = None
@@ -76,7 +81,10 @@ def char_model(
         logits, final = predict(params, window.inputs, state, window.resets)
         return cross_entropy(logits, window.labels, window.weights), final
 
-    return CharModel(init, net.start, predict, loss)
+    def start(batch_size: int) -> Any:
+        return net.start(batch_size, DTYPE)
+
+    return CharModel(init, start, predict, loss)
 
 
 def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharModel:

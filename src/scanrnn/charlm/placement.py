@@ -42,7 +42,12 @@ class Placement(NamedTuple):
         shape = jax.numpy.shape(array)
         cut = axis is not None and shape[axis] % self.mesh.size == 0
         spec = (None,) * axis + (BATCH,) if cut and axis is not None else ()
-        return jax.device_put(array, NamedSharding(self.mesh, PartitionSpec(*spec)))
+        placed: Array = jax.device_put(array, self.sharding(*spec))
+        return placed
+
+    def sharding(self, *axes: str | None) -> NamedSharding:
+        """Which axis of an array is cut."""
+        return NamedSharding(self.mesh, PartitionSpec(*axes))
 
     def place_state(self, state: TrainState) -> TrainState:
         """The carried state cut along its batch, all else whole on every device."""

@@ -17,7 +17,7 @@ class Sampler:
     """How the next character is chosen from its probabilities.
 
     Args:
-        temperature: what the logits are divided by; below 1 the likely becomes likelier.
+        temperature: divides the logits; below 1 the likely becomes likelier.
         top_k: draw from the k likeliest alone.
         top_p: draw from the likeliest that together reach the probability p, at least
             one (nucleus sampling: Holtzman et al. 2020, arXiv 1904.09751).
@@ -69,6 +69,9 @@ def _in_nucleus(logits: Array, top_p: float) -> Array:
     return jax.nn.softmax(logits) >= least
 
 
+PLAIN = Sampler()
+
+
 def generate(
     model: CharModel,
     params: CharParams,
@@ -77,7 +80,7 @@ def generate(
     *,
     length: int,
     count: int = 1,
-    sampler: Sampler = Sampler(),
+    sampler: Sampler = PLAIN,
     separator: int | None = None,
 ) -> Array:
     """Continues a prompt, several times at once, in one jitted loop.
@@ -86,9 +89,13 @@ def generate(
     from the state after the last.
 
     Args:
+        model: the model.
+        params: its parameters.
         prompt: tokens (P,), at least one.
+        key: what is drawn, is drawn from it.
         length: how many characters to write.
         count: S, how many continuations; they differ unless greedy.
+        sampler: how a character is chosen.
         separator: the token after which the state starts anew: where names end.
 
     Returns:
@@ -103,7 +110,10 @@ def generate(
     for name, value in (("length", length), ("count", count)):
         if value < 1:
             raise ValueError(f"expected {name} at least 1, got {value}")
-    return _generate(model, length, count, sampler, separator, params, prompt, key)
+    written: Array = _generate(
+        model, length, count, sampler, separator, params, prompt, key
+    )
+    return written
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1, 2, 3, 4))

@@ -121,7 +121,7 @@ def python_topics() -> str:
 
 
 def read(path: str) -> str:
-    """A UTF-8 file, with newlines as ``\\n``.
+    """A UTF-8 file; every kind of newline becomes a line feed.
 
     Raises:
         TextError: if it cannot be read or is not UTF-8.
@@ -132,8 +132,8 @@ def read(path: str) -> str:
         raise TextError(f"cannot read {path}: {error.strerror or error}") from error
     except UnicodeDecodeError as error:
         raise TextError(
-            f"expected {path} to be UTF-8, got the byte 0x{error.object[error.start]:02x} "
-            f"at {error.start}; convert it, for example with iconv -t UTF-8"
+            f"expected {path} to be UTF-8, got 0x{error.object[error.start]:02x} at "
+            f"byte {error.start}; convert it, for example with iconv -t UTF-8"
         ) from error
 
 

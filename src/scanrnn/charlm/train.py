@@ -4,6 +4,7 @@ A run's whole state is one NamedTuple. Whoever has it, the corpus and the config
 the rest of the run, number for number.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,10 +12,12 @@ import jax
 import jax.numpy as jnp
 import optax
 from jax import Array, lax
+from jax.typing import ArrayLike
 
 from .config import Config
-from .model import CharModel, CharParams
+from .model import CharModel, CharParams, model_of
 from .streams import Window, cut_window
+from .text import END_OF_NAME, Vocabulary
 
 WARMUP = 0.03  # the share of a run in which the learning rate rises from 0
 BETAS = (0.9, 0.99)  # 0.99: runs are short, the second moment must settle early
@@ -48,21 +51,22 @@ class Task(NamedTuple):
     separator: int | None  # the token that ends a name; None for a text
 
 
-Update = Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]
+Update = Callable[[TrainState, Array, ArrayLike], tuple[TrainState, Metrics]]
 
 
-def optimiser(config: Config) -> optax.GradientTransformation:
+@functools.cache
+def optimiser(clip: float, weight_decay: float) -> optax.GradientTransformation:
     """Clipping by the global norm, then AdamW; decay for matrices alone.
 
     Its learning rate is 1: the step scales the updates by `learning_rate`, which
     follows the progress of the run and not a count of updates.
     """
     b1, b2 = BETAS
-    adamw = optax.adamw(1.0, b1, b2, weight_decay=config.weight_decay, mask=_matrices)
-    return optax.chain(optax.clip_by_global_norm(config.clip), adamw)
+    adamw = optax.adamw(1.0, b1, b2, weight_decay=weight_decay, mask=_matrices)
+    return optax.chain(optax.clip_by_global_norm(clip), adamw)
 
 
-def learning_rate(peak: float, progress: Array) -> Array:
+def learning_rate(peak: float, progress: ArrayLike) -> Array:
     """Rises linearly, then falls to 0 along a cosine.
 
     Args:
@@ -76,22 +80,30 @@ def learning_rate(peak: float, progress: Array) -> Array:
     return jnp.asarray(schedule(jnp.asarray(progress, jnp.float32)))
 
 
-def init_state(
-    model: CharModel, optimiser: optax.GradientTransformation, batch: int, seed: int
-) -> TrainState:
+def init_state(task: Task, batch: int, seed: int) -> TrainState:
     """The state before the first step; every leaf a buffer of its own, to donate."""
-
-    @jax.jit
-    def init(key: Array) -> TrainState:
-        params = model.init(key)
-        zero = jnp.zeros((), jnp.int32)
-        return TrainState(
-            params, optimiser.init(params), model.start(batch), key, zero, zero
-        )
-
-    return jax.tree.map(jnp.copy, init(jax.random.key(seed)))
+    key = jax.random.key(seed)
+    params = task.model.init(key)
+    opt_state = task.optimiser.init(params)
+    zero = jnp.zeros((), jnp.int32)
+    state = TrainState(params, opt_state, task.model.start(batch), key, zero, zero)
+    copy: TrainState = jax.tree.map(jnp.copy, state)
+    return copy
 
 
+def task_of(config: Config, vocabulary: Vocabulary) -> Task:
+    """What a config says of a step."""
+    names = config.names is not None
+    return Task(
+        model_of(config, vocabulary.size),
+        optimiser(config.clip, config.weight_decay),
+        config.window,
+        config.learning_rate,
+        vocabulary.characters.index(END_OF_NAME) if names else None,
+    )
+
+
+@functools.cache
 def updater(task: Task, shardings: Any = None) -> Update:
     """The jitted step: state, streams (N, B), progress () -> state, metrics.
 
@@ -124,7 +136,7 @@ def updater(task: Task, shardings: Any = None) -> Update:
             step=at.step + 1,
             cursor=at.cursor + task.window,
         )
-        return after, Metrics(loss, optax.global_norm(d_params))
+        return after, Metrics(loss, optax.tree.norm(d_params))
 
     return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
 
@@ -135,12 +147,14 @@ def _wrap(task: Task, at: TrainState, shape: tuple[int, ...]) -> TrainState:
     last = length - task.window - 1
     ended = at.cursor > last
     offsets = min(task.window, last + 1)
-    offset = jax.random.randint(jax.random.fold_in(at.key, at.step), (), 0, offsets)
+    key = jax.random.fold_in(at.key, at.step)
+    offset = jax.random.randint(key, (), 0, offsets, jnp.int32)
     start = task.model.start(batch)
     state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), start, at.state)
     return at._replace(state=state, cursor=jnp.where(ended, offset, at.cursor))
 
 
+@functools.cache
 def evaluator(model: CharModel, names: bool) -> Callable[[CharParams, Window], Array]:
     """The jitted held-out loss: params, windows -> nats per character.
 
@@ -149,14 +163,16 @@ def evaluator(model: CharModel, names: bool) -> Callable[[CharParams, Window], A
     """
 
     def evaluate(params: CharParams, windows: Window) -> Array:
-        def body(carry: tuple[Any, Array], window: Window) -> Any:
-            state, total = carry
+        weights = jnp.ones(()) if windows.weights is None else windows.weights
+        counts = jnp.sum(jnp.broadcast_to(weights, windows.labels.shape), (1, 2))
+
+        def body(state: Any, window: Window) -> tuple[Any, Array]:
             loss, after = model.loss(params, window, state)
-            return (state if names else after, total + loss * window.weights.sum()), ()
+            return state if names else after, loss
 
         start = model.start(windows.inputs.shape[2])
-        (_, total), _ = lax.scan(body, (start, jnp.zeros(())), windows)
-        return total / windows.weights.sum()
+        _, losses = lax.scan(body, start, windows)
+        return jnp.average(losses, weights=counts)
 
     return jax.jit(evaluate)
 

@@ -2,17 +2,15 @@
 
 from typing import NamedTuple
 
-import jax
 import numpy as np
 from jax import Array
 
 from .checkpoint import RunDirectory, read_state
-from .config import Config
-from .model import CharModel, CharParams, model_of
+from .model import CharModel, CharParams
 from .placement import Placement
 from .sample import Sampler, generate
-from .text import END_OF_NAME, Vocabulary
-from .train import init_state, optimiser
+from .text import Vocabulary
+from .train import init_state, task_of
 
 
 class Writer(NamedTuple):
@@ -50,11 +48,6 @@ class Writer(NamedTuple):
         return [known.decode(row) for row in np.asarray(written)]
 
 
-def separator_of(config: Config, vocabulary: Vocabulary) -> int | None:
-    """The token at which the state starts anew; None for a text."""
-    return vocabulary.characters.index(END_OF_NAME) if config.names else None
-
-
 def load_writer(run: RunDirectory) -> Writer:
     """The writer of the last checkpoint of a run.
 
@@ -63,7 +56,7 @@ def load_writer(run: RunDirectory) -> Writer:
     """
     about = run.about()
     config, vocabulary = about.config, about.vocabulary
-    model = model_of(config, vocabulary.size)
-    state = init_state(model, optimiser(config), config.batch, config.seed)
-    state = read_state(run, about.step, Placement.over(1).place_state(state))
-    return Writer(model, state.params, vocabulary, separator_of(config, vocabulary))
+    task = task_of(config, vocabulary)
+    like = Placement.over(1).place_state(init_state(task, config.batch, config.seed))
+    state = read_state(run, about.step, like)
+    return Writer(task.model, state.params, vocabulary, task.separator)
