@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from scanrnn.charlm import RunDirectory
-from scanrnn.charlm.loop import (
+from scanrnn.charlm.events import (
     Began,
     Compared,
     Evaluated,
@@ -89,11 +89,10 @@ class Screen:
     def _stepped(self, event: Stepped) -> None:
         old = event.loss if self.loss is None else self.loss
         self.loss = 0.95 * old + 0.05 * event.loss
-        rate = self.speed.after(event)
-        left = event.seconds * (1 - event.progress) / event.progress
+        self.speed.add(event)
         line = (
             f"loss {self.loss:.3f}  {self.loss * BITS:.3f} bits/char  "
-            f"{rate:,.0f} chars/s  {clock(left)} left"
+            f"{self.speed.rate():,.0f} chars/s  {clock(self.speed.left())} left"
         )
         self.bar.update(self.task, completed=event.progress, description=line)
         if self.bar.disable and event.progress - self.shown >= 1 / PLAIN_LINES:
@@ -102,19 +101,33 @@ class Screen:
 
 
 class Speed:
-    """Characters per second over the last steps, by an exponential mean."""
+    """What the last steps say of the next ones, by exponential means."""
 
     def __init__(self, characters: int = 0) -> None:
         self.characters = characters
-        self.last: float | None = None
-        self.per_step = 0.0
+        self.last: Stepped | None = None
+        self.seconds = 0.0  # per step
+        self.progress = 0.0  # per step
 
-    def after(self, event: Stepped) -> float:
-        """The speed, once this step is counted."""
-        took = 0.0 if self.last is None else event.seconds - self.last
-        self.last = event.seconds
-        self.per_step = 0.98 * self.per_step + 0.02 * took if self.per_step else took
-        return self.characters / self.per_step if self.per_step else 0.0
+    def add(self, event: Stepped) -> None:
+        """Counts a step; the first one only starts the clock."""
+        if self.last is not None:
+            seconds = event.seconds - self.last.seconds
+            progress = event.progress - self.last.progress
+            share = 0.02 if self.seconds else 1.0
+            self.seconds += share * (seconds - self.seconds)
+            self.progress += share * (progress - self.progress)
+        self.last = event
+
+    def rate(self) -> float:
+        """Characters per second."""
+        return self.characters / self.seconds if self.seconds else 0.0
+
+    def left(self) -> float:
+        """Seconds to the end."""
+        if self.last is None or self.progress <= 0:
+            return 0.0
+        return (1 - self.last.progress) / self.progress * self.seconds
 
 
 def gradient_table(event: Compared) -> Table:

@@ -27,6 +27,7 @@ from scanrnn.charlm import (
     fit,
     load_writer,
     newest_run,
+    read_about,
 )
 
 RUNS = Path("runs")
@@ -81,6 +82,9 @@ def train(
     weight_decay: Annotated[
         float, option("AdamW's, on matrices.")
     ] = DEFAULT.weight_decay,
+    dropout: Annotated[
+        float, option("Share of the outputs that a step of training leaves out.")
+    ] = DEFAULT.dropout,
     seed: Annotated[int, option("Of all that is drawn.")] = DEFAULT.seed,
     backward: Annotated[
         str, option("stored, recomputed[:16], checkpointed[:50] or autodiff.")
@@ -118,13 +122,13 @@ def train(
         else:
             run, config = RunDirectory(out or _dated()), Config(**values)
         _train(run, config)
-    except (ValueError, Diverged) as error:
+    except (ValueError, OSError, Diverged) as error:
         fail(str(error))
 
 
 def _train(run: RunDirectory, config: Config | None) -> None:
     resume = config is None
-    config = config or run.about().config
+    config = config or read_about(run).config
     jax.config.update("jax_num_cpu_devices", config.devices)
     try:
         with Screen(run) as screen:
@@ -159,7 +163,7 @@ def sample(
         key = jax.random.key(seed)
         writer = load_writer(where)
         texts = writer.write(prompt, key, length=length, count=count, sampler=sampler)
-    except ValueError as error:
+    except (ValueError, OSError) as error:
         fail(str(error))
     for number, text in enumerate(texts, 1):
         if count > 1:

@@ -2,15 +2,17 @@
 
 The room reads in this order: `text` (characters and tokens), `streams` (what the
 device is fed), `model`, `sample`, `train` (one jitted step on optax), `gradients`
-(the hand-derived gradient beside jax.grad), `checkpoint`, `loop` (a run from its first
-step to its last). It needs the extra ``train``; ``experiments/char_lm.py`` runs it.
+(the hand-derived gradient beside jax.grad), `directory` and `checkpoint`, `loop` (a run
+from its first step to its last). It needs the extra ``train``;
+``experiments/char_lm.py`` runs it.
 """
 
-from .checkpoint import CheckpointError as CheckpointError
-from .checkpoint import RunDirectory as RunDirectory
-from .checkpoint import newest_run as newest_run
+from .checkpoint import read_about as read_about
 from .config import Config as Config
-from .loop import Diverged as Diverged
+from .directory import CheckpointError as CheckpointError
+from .directory import RunDirectory as RunDirectory
+from .directory import newest_run as newest_run
+from .journal import Diverged as Diverged
 from .loop import fit as fit
 from .model import CharModel as CharModel
 from .model import char_model as char_model

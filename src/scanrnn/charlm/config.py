@@ -39,7 +39,7 @@ class Config:
     text: str | None = None
     names: str | None = None
     cell: str = "lstm"
-    hidden: int = 256
+    hidden: int = 384
     layers: int = 1
     batch: int = 32
     window: int = 64
@@ -48,6 +48,7 @@ class Config:
     learning_rate: float = 5e-3
     clip: float = 1.0
     weight_decay: float = 0.0
+    dropout: float = 0.2
     seed: int = 0
     backward: str = "stored"
     devices: int = 1
@@ -68,6 +69,7 @@ class Config:
         self._require(
             "weight_decay", 0 <= self.weight_decay < float("inf"), "at least 0"
         )
+        self._require("dropout", 0 <= self.dropout < 1, "in [0, 1)")
         self._require("seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
         positive = self.minutes is None or 0 < self.minutes < float("inf")
         self._require("minutes", positive, "positive")

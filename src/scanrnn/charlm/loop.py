@@ -5,11 +5,9 @@ progress bar or asserts. What must be on disk is there before the event is told.
 """
 
 import collections
-import json
-import math
 import time
 from collections.abc import Iterator
-from typing import Any, NamedTuple, TextIO, TypeAlias
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -18,14 +16,15 @@ from jax import Array
 
 from .checkpoint import (
     About,
-    CheckpointError,
-    Keeper,
-    RunDirectory,
     keeper,
+    read_about,
     read_state,
 )
 from .config import Config
-from .gradients import LeafError, compare_gradients
+from .directory import CheckpointError, RunDirectory
+from .events import Began, Compared, Event
+from .gradients import compare_gradients
+from .journal import Clock, Diverged, Journal
 from .model import model_of
 from .placement import Placement
 from .sample import Sampler
@@ -47,77 +46,6 @@ from .write import Writer
 IN_FLIGHT = 2
 SAMPLE_LENGTH = 200
 WORST_ERROR = 1e-3  # float32 rounding stays far below; a wrong derivative does not
-
-
-class Diverged(RuntimeError):
-    """The loss or its gradient is not finite; the message names the step."""
-
-
-class Began(NamedTuple):
-    """What is about to be trained, and from which step on."""
-
-    config: Config
-    corpus: Corpus
-    parameters: int
-    step: int
-
-
-class Compared(NamedTuple):
-    """The hand-derived gradient beside jax.grad's, on the first batch."""
-
-    rows: list[LeafError]
-
-
-class Stepped(NamedTuple):
-    """One update."""
-
-    step: int
-    loss: float  # nats per character
-    progress: float  # the share of the run that is done
-    seconds: float
-
-
-class Evaluated(NamedTuple):
-    """The loss on all that is held out."""
-
-    step: int
-    loss: float  # nats per character
-    seconds: float
-
-
-class Wrote(NamedTuple):
-    """A sample of what the model writes at this step."""
-
-    step: int
-    text: str
-
-
-class Saved(NamedTuple):
-    """A checkpoint is on disk."""
-
-    step: int
-    path: Any
-
-
-Event: TypeAlias = Began | Compared | Stepped | Evaluated | Wrote | Saved
-
-
-class Clock(NamedTuple):
-    """How much of a run is done, by steps or by time."""
-
-    steps: int
-    minutes: float | None
-    began: float  # time.monotonic()
-
-    def seconds(self) -> float:
-        """Since training began, breaks left out."""
-        return time.monotonic() - self.began
-
-    def progress(self, step: float) -> float:
-        """The share that is done, in [0, 1]."""
-        if self.minutes is None:
-            return min(1.0, step / self.steps)
-        return min(1.0, self.seconds() / (60 * self.minutes))
 
 
 class Setup(NamedTuple):
@@ -151,9 +79,10 @@ def fit(
     """
     began = time.monotonic()
     if resume:
-        about = run.about()
+        about = read_about(run)
         config, began = about.config, began - about.seconds
     else:
+        run.check_free()
         about, config = None, config or Config()
     setup = prepare(config)
     placement = Placement.over(config.devices)
@@ -163,7 +92,7 @@ def fit(
         state = read_state(run, about.step, like=state)
         run.cut_metrics(about.step)
     else:
-        run.begin()
+        run.path.mkdir(parents=True, exist_ok=True)
     clock = Clock(config.steps, config.minutes, began)
     setup = setup._replace(
         tokens=placement.place(setup.tokens, axis=1),
@@ -171,7 +100,8 @@ def fit(
     )
     with keeper(run) as saves, run.metrics.open("a", encoding="utf-8") as metrics:
         yield Began(config, setup.corpus, _count(state), int(state.step))
-        journal = _Journal(run, saves, metrics, setup, clock)
+        digest = setup.corpus.digest
+        journal = Journal(saves, metrics, config, setup.vocabulary, digest, clock)
         if about is None:
             journal.save(state)
             yield _compare(setup, state)
@@ -202,60 +132,8 @@ def write_sample(setup: Setup, state: TrainState) -> str:
     return writer.write("", key, length=SAMPLE_LENGTH, count=1, sampler=sampler)[0]
 
 
-class _Journal(NamedTuple):
-    """What a run leaves on disk."""
-
-    run: RunDirectory
-    saves: Keeper
-    metrics: TextIO
-    setup: Setup
-    clock: Clock
-
-    def write(self, **line: Any) -> None:
-        self.metrics.write(json.dumps(line) + "\n")
-        self.metrics.flush()
-
-    def save(self, state: TrainState) -> Saved:
-        setup, step = self.setup, int(state.step)
-        about = About(
-            setup.config,
-            setup.vocabulary,
-            setup.corpus.digest,
-            step,
-            self.clock.seconds(),
-        )
-        return Saved(step, self.saves.save(state, about))
-
-    def stepped(self, step: int, progress: float, metrics: Metrics) -> Stepped:
-        loss, norm = float(metrics.loss), float(metrics.gradient_norm)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise self.diverged(step, f"the loss is {loss}, its gradient's norm {norm}")
-        seconds = round(self.clock.seconds(), 3)
-        self.write(step=step, loss=loss, gradient_norm=norm, seconds=seconds)
-        return Stepped(step, loss, progress, seconds)
-
-    def evaluated(self, step: int, loss: float) -> Evaluated:
-        if not math.isfinite(loss):
-            raise self.diverged(step, f"the held-out loss is {loss}")
-        seconds = round(self.clock.seconds(), 3)
-        bits = loss / math.log(2)
-        self.write(step=step, held_out=loss, held_out_bits=bits, seconds=seconds)
-        return Evaluated(step, loss, seconds)
-
-    def wrote(self, step: int, text: str) -> Wrote:
-        self.write(step=step, sample=text)
-        return Wrote(step, text)
-
-    def diverged(self, step: int, why: str) -> Diverged:
-        good = self.run.checkpoints / str(self.run.newest())
-        return Diverged(
-            f"stopped at step {step}: {why}. The last good checkpoint is {good}. "
-            "A lower --learning-rate or --clip may help"
-        )
-
-
 def _train(
-    setup: Setup, state: TrainState, journal: _Journal, placement: Placement
+    setup: Setup, state: TrainState, journal: Journal, placement: Placement
 ) -> Iterator[Event]:
     config, clock = setup.config, journal.clock
     update = updater(setup.task, placement.shardings(state))

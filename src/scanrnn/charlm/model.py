@@ -30,6 +30,16 @@ class Predict(Protocol):
         ...
 
 
+class Loss(Protocol):
+    """A window and the state before it -> mean nats per character, the state after."""
+
+    def __call__(
+        self, params: CharParams, window: Window, state: Any, key: Array | None = None
+    ) -> tuple[Array, Any]:
+        """With a key, outputs are dropped: that is the loss to train on."""
+        ...
+
+
 class CharModel(NamedTuple):
     """A character model as four pure functions.
 
@@ -44,7 +54,7 @@ class CharModel(NamedTuple):
     init: Any  # (key) -> CharParams
     start: Any  # (batch_size) -> the state before the first character
     predict: Predict
-    loss: Any  # (params, window, state) -> (mean nats per character, state after)
+    loss: Loss
 
 
 STORED = sr.Stored()
@@ -53,9 +63,15 @@ DTYPE = jnp.float32  # also where x64 is on: a run gives the same numbers
 
 @functools.cache
 def char_model(
-    net: sr.Layer, vocabulary_size: int, backward: sr.Backward = STORED
+    net: sr.Layer,
+    vocabulary_size: int,
+    backward: sr.Backward = STORED,
+    dropout: float = 0.0,
 ) -> CharModel:
     """A model of V characters on a layer, with a way back of your choice.
+
+    Dropout leaves out a share of the outputs before the dense layer, never of what a
+    cell hands to its next step (Zaremba, Sutskever and Vinyals 2014, arXiv 1409.2329).
 
     With `sr.Autodiff()` JAX differentiates the readout and the loss too, so that the
     whole chain from the loss to the weights is left to it.
@@ -71,14 +87,25 @@ def char_model(
         readout = sr.init_dense(key_readout, net.output_size, vocabulary_size, DTYPE)
         return CharParams(net.init(key_layers, vocabulary_size, DTYPE), readout)
 
+    def run(
+        params: CharParams, tokens: Array, state: Any, resets: Array | None
+    ) -> sr.Unrolled:
+        return net.run(params.layers, tokens, state, resets=resets, backward=backward)
+
     def predict(
         params: CharParams, tokens: Array, state: Any, resets: Array | None = None
     ) -> tuple[Array, Any]:
-        run = net.run(params.layers, tokens, state, resets=resets, backward=backward)
-        return dense(params.readout, run.outputs), run.final
+        outputs, final = run(params, tokens, state, resets)
+        return dense(params.readout, outputs), final
 
-    def loss(params: CharParams, window: Window, state: Any) -> tuple[Array, Any]:
-        logits, final = predict(params, window.inputs, state, window.resets)
+    def loss(
+        params: CharParams, window: Window, state: Any, key: Array | None = None
+    ) -> tuple[Array, Any]:
+        outputs, final = run(params, window.inputs, state, window.resets)
+        if key is not None and dropout:
+            kept = jax.random.bernoulli(key, 1 - dropout, outputs.shape)
+            outputs = jnp.where(kept, outputs / (1 - dropout), 0)
+        logits = dense(params.readout, outputs)
         return cross_entropy(logits, window.labels, window.weights), final
 
     def start(batch_size: int) -> Any:
@@ -90,7 +117,8 @@ def char_model(
 def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharModel:
     """The model that a config describes; with another way back, if one is given."""
     net = _net(config.cell, config.hidden, config.layers)
-    return char_model(net, vocabulary_size, way_back(backward or config.backward))
+    way = way_back(backward or config.backward)
+    return char_model(net, vocabulary_size, way, config.dropout)
 
 
 @functools.cache

@@ -119,10 +119,14 @@ def updater(task: Task, shardings: Any = None) -> Update:
     def update(
         before: TrainState, tokens: Array, progress: Array
     ) -> tuple[TrainState, Metrics]:
-        at = _wrap(task, before, tokens.shape)
+        key = jax.random.fold_in(before.key, before.step)
+        key_cursor, key_dropout = jax.random.split(key)
+        at = _wrap(task, before, tokens.shape, key_cursor)
         window = cut_window(tokens, at.cursor, task.window, task.separator)
         differentiate = jax.value_and_grad(task.model.loss, has_aux=True)
-        (loss, state), d_params = differentiate(at.params, window, at.state)
+        (loss, state), d_params = differentiate(
+            at.params, window, at.state, key_dropout
+        )
         updates, opt_state = task.optimiser.update(d_params, at.opt_state, at.params)
         rate = learning_rate(task.learning_rate, progress)
         updates = jax.tree.map(lambda leaf: rate * leaf, updates)
@@ -141,13 +145,12 @@ def updater(task: Task, shardings: Any = None) -> Update:
     return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
 
 
-def _wrap(task: Task, at: TrainState, shape: tuple[int, ...]) -> TrainState:
+def _wrap(task: Task, at: TrainState, shape: tuple[int, ...], key: Array) -> TrainState:
     """Back to the beginning of the streams if no whole window is left."""
     length, batch = shape
     last = length - task.window - 1
     ended = at.cursor > last
     offsets = min(task.window, last + 1)
-    key = jax.random.fold_in(at.key, at.step)
     offset = jax.random.randint(key, (), 0, offsets, jnp.int32)
     start = task.model.start(batch)
     state = jax.tree.map(lambda new, old: jnp.where(ended, new, old), start, at.state)
@@ -175,6 +178,15 @@ def evaluator(model: CharModel, names: bool) -> Callable[[CharParams, Window], A
         return jnp.average(losses, weights=counts)
 
     return jax.jit(evaluate)
+
+
+@jax.jit
+def is_finite(state: TrainState) -> Array:
+    """Whether no float of a state is nan or infinite."""
+    floats = [
+        x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)
+    ]
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
 
 
 def _matrices(params: CharParams) -> Any:

@@ -5,7 +5,8 @@ from typing import NamedTuple
 import numpy as np
 from jax import Array
 
-from .checkpoint import RunDirectory, read_state
+from .checkpoint import read_about, read_state
+from .directory import RunDirectory
 from .model import CharModel, CharParams
 from .placement import Placement
 from .sample import Sampler, generate
@@ -54,7 +55,7 @@ def load_writer(run: RunDirectory) -> Writer:
     Raises:
         CheckpointError: if there is none, or it is damaged.
     """
-    about = run.about()
+    about = read_about(run)
     config, vocabulary = about.config, about.vocabulary
     task = task_of(config, vocabulary)
     like = Placement.over(1).place_state(init_state(task, config.batch, config.seed))
