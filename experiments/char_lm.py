@@ -129,7 +129,8 @@ def train(
 def _train(run: RunDirectory, config: Config | None) -> None:
     resume = config is None
     config = config or read_about(run).config
-    jax.config.update("jax_num_cpu_devices", config.devices)
+    if config.devices > 1:  # cores of the CPU as devices; a GPU is not affected
+        jax.config.update("jax_num_cpu_devices", config.devices)
     try:
         with Screen(run) as screen:
             for event in fit(run, None if resume else config, resume):

@@ -15,58 +15,39 @@ PARAMS = PARAMS._replace(readout=PARAMS.readout._replace(w=PARAMS.readout.w * 8)
 PROMPT = jnp.array([3, 1, 4, 1, 5])
 
 
-def write(sampler=None, seed=0, length=20, count=3, **options):
-    return np.asarray(
-        generate(
-            MODEL,
-            PARAMS,
-            PROMPT,
-            jax.random.key(seed),
-            length=length,
-            count=count,
-            sampler=sampler or Sampler(),
-            **options,
-        )  # fmt: skip
-    )
-
-
-def test_greedy_is_the_argmax_loop_by_hand():
-    tokens = PROMPT.tolist()
-    for _ in range(20):  # the whole text again at every step: no state is streamed
-        logits, _ = MODEL.predict(PARAMS, jnp.array(tokens)[:, None], MODEL.start(1))
-        tokens.append(int(logits[-1, 0].argmax()))
-    written = write(Sampler(greedy=True))
-    np.testing.assert_array_equal(written, [tokens[len(PROMPT) :]] * 3)
-
-
-def test_after_a_separator_the_state_is_the_start_state():
-    def continuation(prompt):
-        key = jax.random.key(0)
-        return np.asarray(
-            generate(
-                MODEL,
-                PARAMS,
-                prompt,
-                key,
-                length=9,
-                sampler=Sampler(greedy=True),
-                separator=2,
-            )  # fmt: skip
-        )[0]
-
-    alone = continuation([2, 7])
-    np.testing.assert_array_equal(continuation([4, 9, 2, 7]), alone)
-    tokens, state = [6], MODEL.start(1)
-    for _ in range(40):
-        if tokens[-1] == 2:
-            state = MODEL.start(1)
-        logits, state = MODEL.predict(PARAMS, jnp.array([[tokens[-1]]]), state)
-        tokens.append(int(logits[0, 0].argmax()))
+def write(sampler=None, seed=0, length=20, count=3, prompt=PROMPT, separator=None):
     written = generate(
-        MODEL, PARAMS, [6], jax.random.key(0), length=40, separator=2,
-        sampler=Sampler(greedy=True),
-    )  # fmt: skip
-    np.testing.assert_array_equal(written[0], tokens[1:])
+        MODEL,
+        PARAMS,
+        prompt,
+        jax.random.key(seed),
+        length=length,
+        count=count,
+        sampler=sampler or Sampler(),
+        separator=separator,
+    )
+    return np.asarray(written)
+
+
+@pytest.mark.parametrize("separator", [None, 8])
+def test_greedy_takes_the_argmax_of_the_whole_text_so_far(separator):
+    written = write(Sampler(greedy=True), length=60, separator=separator)
+    assert (written == written[0]).all()
+    # One unroll over all of it: the logits at every place follow from what precedes.
+    tokens = np.concatenate((PROMPT, written[0]))[:, None]
+    resets = None if separator is None else jnp.asarray(tokens == separator)
+    logits, _ = MODEL.predict(PARAMS, jnp.asarray(tokens), MODEL.start(1), resets)
+    likeliest = np.asarray(logits[:, 0].argmax(-1))
+    np.testing.assert_array_equal(written[0], likeliest[len(PROMPT) - 1 : -1])
+    if separator is not None:  # it is written, so that the state does start anew
+        assert separator in written[0]
+
+
+def test_what_precedes_a_separator_is_forgotten():
+    greedy = Sampler(greedy=True)
+    first = write(greedy, prompt=[2, 7], separator=2)
+    np.testing.assert_array_equal(write(greedy, prompt=[4, 2, 7], separator=2), first)
+    assert (write(greedy, prompt=[4, 2, 7]) != write(greedy, prompt=[2, 7])).any()
 
 
 def test_the_seed_decides():
