@@ -14,7 +14,7 @@ import pytest
 from charlm_runs import TINY, tiny, train, write_names, write_text
 
 import scanrnn as sr
-from scanrnn.charlm import Config, Diverged, RunDirectory, char_model
+from scanrnn.charlm import Config, Diverged, RunDirectory, char_model, read_about
 from scanrnn.charlm.events import Compared, Evaluated, Stepped
 from scanrnn.charlm.gradients import compare_gradients
 from scanrnn.charlm.loop import prepare
@@ -268,9 +268,35 @@ def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
     assert np.isfinite(finite).all()
 
 
-def test_two_devices_train_as_one(text):
+def test_two_devices_train_as_one(text, tmp_path):
     if len(jax.devices()) < 2:
-        pytest.skip("one device")
-    one = walk(tiny(text, batch=4, devices=1), 5)[1]
-    two = walk(tiny(text, batch=4, devices=2), 5)[1]
-    np.testing.assert_allclose(two, one, rtol=1e-5)
+        pytest.skip("needs two devices, for example JAX_NUM_CPU_DEVICES=2")
+    one, two = (
+        [
+            event.loss
+            for event in train(
+                tmp_path / str(count), tiny(text, batch=4, steps=8, devices=count)
+            )
+            if isinstance(event, Stepped | Evaluated)
+        ]
+        for count in (1, 2)
+    )
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+
+
+def test_too_few_devices_are_named(text, tmp_path):
+    count = len(jax.devices()) + 1
+    with pytest.raises(ValueError, match=f"JAX_NUM_CPU_DEVICES={count}"):
+        train(tmp_path / "run", tiny(text, batch=count, devices=count))
+
+
+def test_a_run_by_the_clock_ends_with_it(text, tmp_path):
+    events = train(tmp_path / "run", tiny(text, minutes=0.05, checkpoints=1))
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert steps[-1].progress == 1
+    assert all(event.progress < 1 for event in steps[:-1])
+    assert isinstance(events[-2], Evaluated)
+    about = read_about(RunDirectory(tmp_path / "run"))
+    assert about.step == len(steps)
+    assert about.seconds >= 3
+    assert len(train(tmp_path / "run", None, resume=True)) == 1  # the time is up

@@ -141,7 +141,7 @@ def _train(
     step = int(state.step)
     progress = clock.progress(step)
     pending: collections.deque[tuple[int, float, Metrics]] = collections.deque()
-    while progress < 1:
+    while progress < 1 or step == 0:  # one step, however short the time
         rate_at = np.float32(clock.progress(step + 0.5))
         state, metrics = update(state, setup.tokens, rate_at)
         step, before = step + 1, progress
