@@ -157,9 +157,22 @@ def draw_curve(run: RunDirectory) -> None:
     FigureCanvasAgg(figure)
     axes = figure.subplots()
     steps, losses = zip(*train, strict=True)
-    axes.plot(steps, losses, color="0.8", linewidth=0.8, label="one window")
-    axes.plot(steps, smooth(losses), color="C0", label="windows, smoothed")
-    axes.plot(*zip(*held_out, strict=True), "o-", color="C3", label="held out")
+    axes.plot(
+        steps,
+        losses,
+        color="0.8",
+        linewidth=0.8,
+        label="training (with dropout), one window",
+    )
+    axes.plot(
+        steps, smooth(losses), color="C0", label="training (with dropout), smoothed"
+    )
+    axes.plot(
+        *zip(*held_out, strict=True),
+        "o-",
+        color="C3",
+        label="held out (without dropout)",
+    )
     _describe(axes, held_out[-1][1], run)
     figure.savefig(run.curve, dpi=120)
 
