@@ -1,0 +1,195 @@
+"""Train a character model with the hand-derived backward pass, and let it write.
+
+    python experiments/char_lm.py                       # trains on CPython's own texts
+    python experiments/char_lm.py --text FILE --minutes 3
+    python experiments/char_lm.py --resume              # goes on with the newest run
+    python experiments/char_lm.py sample --prompt "The " --count 3
+
+Needs the extra ``train``: pip install "scanrnn[train]".
+"""
+
+import shlex
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import jax
+import typer
+from _display import Screen, draw_curve
+from typer.core import TyperGroup
+
+from scanrnn.charlm import (
+    Config,
+    Diverged,
+    RunDirectory,
+    Sampler,
+    fit,
+    load_writer,
+    newest_run,
+    read_about,
+)
+
+RUNS = Path("runs")
+DEFAULT = Config()
+
+
+class TrainByDefault(TyperGroup):
+    """Without the name of a command, ``train`` is meant."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Puts ``train`` before options that are not those of the program."""
+        if not args or (args[0] not in self.commands and args[0] != "--help"):
+            args = ["train", *args]
+        rest: list[str] = super().parse_args(ctx, args)
+        return rest
+
+
+app = typer.Typer(
+    cls=TrainByDefault,
+    help="A character model, trained with a hand-derived backward pass.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+def option(text: str, *names: str) -> Any:
+    """A typer option with a help text."""
+    return typer.Option(*names, help=text)
+
+
+@app.command()
+def train(
+    ctx: typer.Context,
+    text: Annotated[str | None, option("A UTF-8 text to learn.")] = None,
+    names: Annotated[str | None, option("A file with one name a line.")] = None,
+    cell: Annotated[
+        str, option("rnn, relu-rnn, gru, gru-reset-before or lstm.")
+    ] = DEFAULT.cell,
+    hidden: Annotated[int, option("Units in a layer, H.")] = DEFAULT.hidden,
+    layers: Annotated[int, option("Layers on top of each other.")] = DEFAULT.layers,
+    batch: Annotated[int, option("Streams read in parallel, B.")] = DEFAULT.batch,
+    window: Annotated[int, option("Steps of a window, T.")] = DEFAULT.window,
+    steps: Annotated[int, option("Updates to make.")] = DEFAULT.steps,
+    minutes: Annotated[
+        float | None,
+        option("Train for this long instead; the learning rate follows the clock."),
+    ] = DEFAULT.minutes,
+    learning_rate: Annotated[
+        float, option("The highest, after the warm-up.")
+    ] = DEFAULT.learning_rate,
+    clip: Annotated[float, option("Largest norm of a gradient.")] = DEFAULT.clip,
+    weight_decay: Annotated[
+        float, option("AdamW's, on matrices.")
+    ] = DEFAULT.weight_decay,
+    dropout: Annotated[
+        float, option("Share of the outputs that a step of training leaves out.")
+    ] = DEFAULT.dropout,
+    seed: Annotated[int, option("Of all that is drawn.")] = DEFAULT.seed,
+    backward: Annotated[
+        str, option("stored, recomputed[:16], checkpointed[:50] or autodiff.")
+    ] = DEFAULT.backward,
+    devices: Annotated[
+        int, option("Devices that share the batch; on a CPU, its cores.")
+    ] = DEFAULT.devices,
+    evaluations: Annotated[int, option("Held-out losses a run.")] = DEFAULT.evaluations,
+    samples: Annotated[int, option("Samples shown a run.")] = DEFAULT.samples,
+    checkpoints: Annotated[int, option("Checkpoints a run.")] = DEFAULT.checkpoints,
+    out: Annotated[
+        Path | None, option("Where the run is kept; runs/<date-time> by default.")
+    ] = None,
+    resume: Annotated[
+        bool, option("Go on with the run in --out, or with the newest.", "--resume")
+    ] = False,
+) -> None:
+    """Train a model (the default command)."""
+    given = {
+        name
+        for name in ctx.params
+        if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
+    }
+    values = {name: ctx.params[name] for name in DEFAULT.as_dict()}
+    if resume and given - {"out", "resume"}:
+        surplus = ", ".join(
+            f"--{name.replace('_', '-')}" for name in sorted(given - {"out", "resume"})
+        )
+        fail(f"a resumed run keeps its settings: drop {surplus}")
+    if {"steps", "minutes"} <= given:
+        fail("expected --steps or --minutes, got both")
+    try:
+        if resume:
+            run, config = newest_run(RUNS) if out is None else RunDirectory(out), None
+        else:
+            run, config = RunDirectory(out or _dated()), Config(**values)
+        _train(run, config)
+    except (ValueError, OSError, Diverged) as error:
+        fail(str(error))
+
+
+def _train(run: RunDirectory, config: Config | None) -> None:
+    resume = config is None
+    config = config or read_about(run).config
+    if config.devices > 1:  # cores of the CPU as devices; a GPU is not affected
+        jax.config.update("jax_num_cpu_devices", config.devices)
+    try:
+        with Screen(run) as screen:
+            for event in fit(run, None if resume else config, resume):
+                screen.show(event)
+    except KeyboardInterrupt:
+        print(f"\ninterrupted; go on with\n  {command('--resume', '--out', run.path)}")
+        raise typer.Exit(130) from None
+    draw_curve(run)
+    print(f"curve    {run.curve}\nmetrics  {run.metrics}")
+    print(f"let it write:\n  {command('sample', '--run', run.path)}")
+
+
+@app.command()
+def sample(
+    run: Annotated[Path | None, option("A run; the newest by default.")] = None,
+    prompt: Annotated[str, option("What to continue.")] = "",
+    length: Annotated[int, option("Characters to write.")] = 500,
+    count: Annotated[int, option("Samples to write.")] = 1,
+    temperature: Annotated[float, option("Below 1 bolder, above 1 wilder.")] = 0.8,
+    top_k: Annotated[int | None, option("Draw from the k likeliest.")] = None,
+    top_p: Annotated[
+        float | None, option("Draw from the likeliest of probability p together.")
+    ] = None,
+    greedy: Annotated[bool, option("Take the likeliest.", "--greedy")] = False,
+    seed: Annotated[int, option("Of what is drawn.")] = 0,
+) -> None:
+    """Let a trained model write."""
+    try:
+        where = newest_run(RUNS) if run is None else RunDirectory(run)
+        sampler = Sampler(temperature, top_k, top_p, greedy)
+        key = jax.random.key(seed)
+        writer = load_writer(where)
+        texts = writer.write(prompt, key, length=length, count=count, sampler=sampler)
+    except (ValueError, OSError) as error:
+        fail(str(error))
+    for number, text in enumerate(texts, 1):
+        if count > 1:
+            print(f"--- {number} ---")
+        print(prompt + text)
+
+
+def command(*words: object) -> str:
+    """How this script is called, from where it was called."""
+    return " ".join(["python", sys.argv[0], *map(_quoted, words)])
+
+
+def _quoted(word: object) -> str:
+    return shlex.quote(str(word))
+
+
+def _dated() -> Path:
+    return RUNS / datetime.now().strftime("%Y-%m-%d-%H%M%S")
+
+
+def fail(message: str) -> Any:
+    """Says what is wrong, on one line, and ends with status 1."""
+    print(f"error: {message}", file=sys.stderr)
+    raise typer.Exit(1)
+
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,112 @@
+"""Saving a run through orbax, and reading it back.
+
+orbax writes a checkpoint under another name and renames it, so a killed run leaves no
+half of one. Damage is looked for before orbax opens a file.
+"""
+
+import contextlib
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import orbax.checkpoint as ocp
+
+from .config import Config
+from .directory import RunDirectory
+from .text import Vocabulary
+from .train import TrainState
+
+FORMAT = "scanrnn.charlm 1"
+KEPT = 2  # checkpoints; the one before the last, in case a disk damages the last
+
+
+class About(NamedTuple):
+    """What is known of a checkpoint besides its arrays."""
+
+    config: Config
+    vocabulary: Vocabulary
+    corpus: str  # the digest of what it was trained on
+    step: int
+    seconds: float  # trained so far
+
+
+class Keeper(NamedTuple):
+    """Saves the checkpoints of one run."""
+
+    manager: ocp.CheckpointManager
+    run: RunDirectory
+
+    def save(self, state: TrainState, about: About) -> None:
+        """Writes one checkpoint; when this returns, it is on disk and whole."""
+        content = {
+            "format": FORMAT,
+            "config": about.config.as_dict(),
+            "vocabulary": about.vocabulary.characters,
+            "corpus": about.corpus,
+            "step": about.step,
+            "seconds": about.seconds,
+        }
+        items = ocp.args.Composite(
+            state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(content)
+        )
+        self.manager.save(about.step, args=items, force=True)
+        self.run.seal(about.step)
+
+
+@contextlib.contextmanager
+def keeper(run: RunDirectory) -> Iterator[Keeper]:
+    """A `Keeper` for as long as a run goes on."""
+    run.drop_unfinished()
+    options = ocp.CheckpointManagerOptions(
+        max_to_keep=KEPT, enable_async_checkpointing=False
+    )
+    path = run.checkpoints.absolute()
+    with ocp.CheckpointManager(path, options=options) as manager:
+        yield Keeper(manager, run)
+
+
+def read_about(run: RunDirectory) -> About:
+    """What the last checkpoint of a run says of itself.
+
+    Raises:
+        CheckpointError: if there is none, or it is damaged, or another program's.
+    """
+    step = run.newest()
+    run.verify(step)
+    path = run.checkpoint(step) / "about" / "metadata"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if content["format"] != FORMAT:
+            raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        return About(
+            Config(**content["config"]),
+            Vocabulary(content["vocabulary"]),
+            content["corpus"],
+            content["step"],
+            content["seconds"],
+        )
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise run.damaged(step, f"it is not of this program: {error}") from error
+
+
+def read_state(run: RunDirectory, step: int, like: TrainState) -> TrainState:
+    """The arrays of a checkpoint.
+
+    Args:
+        run: where it is.
+        step: which one.
+        like: a state of the same shapes, lying where the result shall lie.
+
+    Raises:
+        CheckpointError: if it is damaged.
+    """
+    run.verify(step)
+    target = jax.tree.map(ocp.utils.to_shape_dtype_struct, like)
+    path = (run.checkpoint(step) / "state").absolute()
+    try:
+        with ocp.StandardCheckpointer() as checkpointer:
+            state: TrainState = checkpointer.restore(path, target)
+    except (OSError, ValueError, KeyError) as error:
+        raise run.damaged(step, f"orbax cannot read it: {error}") from error
+    return state

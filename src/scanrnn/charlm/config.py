@@ -1,0 +1,108 @@
+"""The settings of a run: one frozen value, written into every checkpoint."""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import scanrnn as sr
+
+CELLS: dict[str, Callable[[int], sr.Cell]] = {
+    "rnn": lambda hidden: sr.rnn(hidden),
+    "relu-rnn": lambda hidden: sr.rnn(hidden, activation="relu"),
+    "gru": lambda hidden: sr.gru(hidden),
+    "gru-reset-before": lambda hidden: sr.gru(hidden, reset_after=False),
+    "lstm": lambda hidden: sr.lstm(hidden),
+}
+WAYS: dict[str, Callable[..., sr.Backward]] = {
+    "stored": sr.Stored,
+    "recomputed": sr.Recomputed,
+    "checkpointed": sr.Checkpointed,
+    "autodiff": sr.Autodiff,
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Everything that decides the numbers of a run, apart from the corpus itself.
+
+    A run is as long as ``steps`` says, or, if ``minutes`` is given, as the clock says.
+    The first gives the same numbers every time on one machine; the second makes the
+    most of a time, and the learning rate follows the clock.
+
+    Raises:
+        ValueError: if a value is out of its range.
+
+    >>> Config(hidden=64, steps=100).cell
+    'lstm'
+    """
+
+    text: str | None = None
+    names: str | None = None
+    cell: str = "lstm"
+    hidden: int = 384
+    layers: int = 1
+    batch: int = 32
+    window: int = 64
+    steps: int = 3000
+    minutes: float | None = None
+    learning_rate: float = 5e-3
+    clip: float = 1.0
+    weight_decay: float = 0.0
+    dropout: float = 0.2
+    seed: int = 0
+    backward: str = "stored"
+    devices: int = 1
+    evaluations: int = 10
+    samples: int = 5
+    checkpoints: int = 10
+
+    def __post_init__(self) -> None:
+        if self.cell not in CELLS:
+            raise ValueError(f"expected a cell of {_list(CELLS)}, got {self.cell!r}")
+        way_back(self.backward)
+        for name in ("hidden", "layers", "batch", "window", "steps", "devices"):
+            self._require(name, getattr(self, name) >= 1, "at least 1")
+        for name in ("evaluations", "samples", "checkpoints"):
+            self._require(name, getattr(self, name) >= 0, "at least 0")
+        for name in ("learning_rate", "clip"):
+            self._require(name, 0 < getattr(self, name) < float("inf"), "positive")
+        self._require(
+            "weight_decay", 0 <= self.weight_decay < float("inf"), "at least 0"
+        )
+        self._require("dropout", 0 <= self.dropout < 1, "in [0, 1)")
+        self._require("seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
+        positive = self.minutes is None or 0 < self.minutes < float("inf")
+        self._require("minutes", positive, "positive")
+        if self.batch % self.devices:
+            raise ValueError(
+                f"expected batch to be a multiple of devices, got {self.batch} streams "
+                f"for {self.devices} devices"
+            )
+
+    def _require(self, name: str, holds: bool, range_: str) -> None:
+        if not holds:
+            raise ValueError(f"expected {name} {range_}, got {getattr(self, name)}")
+
+    def as_dict(self) -> dict[str, Any]:
+        """What `json` can write, and ``Config(**...)`` reads back."""
+        return dataclasses.asdict(self)
+
+
+def way_back(name: str) -> sr.Backward:
+    """``stored``, ``recomputed:16``, ``checkpointed:50``, ``autodiff`` as a value.
+
+    >>> way_back("recomputed:16")
+    Recomputed(block=16)
+    """
+    kind, _, steps = name.partition(":")
+    takes_steps = kind in ("recomputed", "checkpointed")
+    if kind not in WAYS or (steps and not (takes_steps and steps.isdecimal())):
+        raise ValueError(
+            "expected a way back: stored, recomputed, recomputed:16, checkpointed, "
+            f"checkpointed:50 or autodiff, got {name!r}"
+        )
+    return WAYS[kind](int(steps)) if steps else WAYS[kind]()
+
+
+def _list(names: Any) -> str:
+    return ", ".join(names)

@@ -1,0 +1,202 @@
+"""A run from its first step to its last, as a stream of events.
+
+`fit` is a generator: it trains, and tells what happened; whoever reads it draws the
+progress bar or asserts. What must be on disk is there before the event is told.
+"""
+
+import collections
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import Array
+
+from .checkpoint import (
+    About,
+    keeper,
+    read_about,
+    read_state,
+)
+from .config import Config
+from .directory import CheckpointError, RunDirectory
+from .events import Began, Compared, Event
+from .gradients import compare_gradients
+from .journal import Clock, Diverged, Journal
+from .model import model_of
+from .placement import Placement
+from .sample import Sampler
+from .streams import Window, cut_window, held_out_windows, lay_out
+from .text import Corpus, Vocabulary, load_corpus
+from .train import (
+    Metrics,
+    Task,
+    TrainState,
+    evaluator,
+    init_state,
+    task_of,
+    updater,
+)
+from .write import Writer
+
+# Steps that may be under way when a loss is looked at: enough for the device never to
+# wait for the host, few enough to stop at once.
+IN_FLIGHT = 2
+SAMPLE_LENGTH = 200
+WORST_ERROR = 1e-3  # float32 rounding stays far below; a wrong derivative does not
+
+
+class Setup(NamedTuple):
+    """What a run is made of, besides its state."""
+
+    config: Config
+    corpus: Corpus
+    vocabulary: Vocabulary
+    task: Task
+    tokens: Array  # (N, B) streams, int32
+    held_out: Window
+
+
+def fit(
+    run: RunDirectory, config: Config | None = None, resume: bool = False
+) -> Iterator[Event]:
+    """Trains a character model.
+
+    Args:
+        run: where checkpoints and metrics go.
+        config: the settings; when resuming, those of the checkpoint are taken.
+        resume: go on from the last checkpoint in ``run``.
+
+    Yields:
+        What happens, in order.
+
+    Raises:
+        CheckpointError: if ``run`` is taken, or cannot be resumed.
+        TextError: if the corpus cannot be used.
+        Diverged: if a loss is not finite; nothing not finite is ever saved.
+    """
+    began = time.monotonic()
+    if resume:
+        about = read_about(run)
+        config, began = about.config, began - about.seconds
+    else:
+        run.check_free()
+        about, config = None, config or Config()
+    setup = prepare(config)
+    placement = Placement.over(config.devices)
+    state = placement.place_state(init_state(setup.task, config.batch, config.seed))
+    if about is not None:
+        _check_corpus(run, about, setup)
+        state = read_state(run, about.step, like=state)
+        run.cut_metrics(about.step)
+    else:
+        run.path.mkdir(parents=True, exist_ok=True)
+    clock = Clock(config.steps, config.minutes, began)
+    setup = setup._replace(
+        tokens=placement.place(setup.tokens, axis=1),
+        held_out=jax.tree.map(lambda x: placement.place(x, axis=2), setup.held_out),
+    )
+    with keeper(run) as saves, run.metrics.open("a", encoding="utf-8") as metrics:
+        yield Began(config, setup.corpus, _count(state), int(state.step))
+        digest = setup.corpus.digest
+        journal = Journal(saves, metrics, config, setup.vocabulary, digest, clock)
+        if about is None:
+            journal.save(state)
+            yield _compare(setup, state)
+        yield from _train(setup, state, journal, placement)
+
+
+def prepare(config: Config) -> Setup:
+    """The corpus, laid out, and the model for it."""
+    corpus = load_corpus(config.text, config.names, config.seed)
+    vocabulary = corpus.vocabulary
+    tokens = vocabulary.encode(corpus.train)
+    return Setup(
+        config,
+        corpus,
+        vocabulary,
+        task_of(config, vocabulary),
+        jnp.asarray(lay_out(tokens, config.batch, config.window)),
+        held_out_windows(corpus, vocabulary),
+    )
+
+
+def write_sample(setup: Setup, state: TrainState) -> str:
+    """What the model writes now; drawn from (key, step), so it can be repeated."""
+    task = setup.task
+    writer = Writer(task.model, state.params, setup.vocabulary, task.separator)
+    key = jax.random.fold_in(state.key, state.step)
+    sampler = Sampler(temperature=0.8)
+    return writer.write("", key, length=SAMPLE_LENGTH, count=1, sampler=sampler)[0]
+
+
+def _train(
+    setup: Setup, state: TrainState, journal: Journal, placement: Placement
+) -> Iterator[Event]:
+    config, clock = setup.config, journal.clock
+    update = updater(setup.task, placement.shardings(state))
+    evaluate = evaluator(setup.task.model, setup.corpus.names)
+    step = int(state.step)
+    progress = clock.progress(step)
+    pending: collections.deque[tuple[int, float, Metrics]] = collections.deque()
+    while progress < 1 or step == 0:  # one step, however short the time
+        rate_at = np.float32(clock.progress(step + 0.5))
+        state, metrics = update(state, setup.tokens, rate_at)
+        step, before = step + 1, progress
+        progress = clock.progress(step)
+        pending.append((step, progress, metrics))
+
+        def due(parts: int, before: float = before, now: float = progress) -> bool:
+            return now == 1 or int(before * parts) < int(now * parts)
+
+        evaluating, saving = due(config.evaluations), due(config.checkpoints)
+        sampling = config.samples > 0 and due(config.samples)
+        in_flight = 0 if evaluating or saving or sampling else IN_FLIGHT
+        while len(pending) > in_flight:
+            yield journal.stepped(*pending.popleft())
+        if evaluating:
+            held_out = float(evaluate(state.params, setup.held_out))
+            yield journal.evaluated(step, held_out)
+        if sampling:
+            yield journal.wrote(step, write_sample(setup, state))
+        if saving:
+            yield journal.save(state)
+
+
+def _compare(setup: Setup, state: TrainState) -> Compared:
+    """Both gradients of the first batch; an error if they differ by more than rounding.
+
+    A run with ``autodiff`` compares `sr.Stored` with it.
+    """
+    config, size = setup.config, setup.vocabulary.size
+    by_hand = "stored" if config.backward == "autodiff" else config.backward
+    window = cut_window(setup.tokens, state.cursor, config.window, setup.task.separator)
+    rows = compare_gradients(
+        model_of(config, size, by_hand),
+        model_of(config, size, "autodiff"),
+        state.params,
+        window,
+        state.state,
+    )
+    worst = max(rows, key=lambda row: row.relative)
+    if not worst.relative < WORST_ERROR:
+        raise Diverged(
+            f"the hand-derived gradient of {worst.name} differs from jax.grad's by "
+            f"{worst.relative:.1e} of its largest entry; expected below {WORST_ERROR}"
+        )
+    return Compared(rows)
+
+
+def _check_corpus(run: RunDirectory, about: About, setup: Setup) -> None:
+    if about.corpus != setup.corpus.digest:
+        source = about.config.text or about.config.names or "the default corpus"
+        raise CheckpointError(
+            f"{run.path} was trained on another corpus: {source} has changed since. "
+            "Restore it, or begin anew with another --out"
+        )
+
+
+def _count(state: TrainState) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(state.params))

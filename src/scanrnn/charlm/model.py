@@ -1,0 +1,126 @@
+"""The model: tokens -> a stack of cells -> a dense layer -> the next character."""
+
+import functools
+from typing import Any, NamedTuple, Protocol
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+
+import scanrnn as sr
+
+from .config import CELLS, Config, way_back
+from .streams import Window
+
+
+class CharParams(NamedTuple):
+    """What is trained."""
+
+    layers: tuple[Any, ...]  # one entry per layer, the lowest first
+    readout: sr.DenseParams
+
+
+class Predict(Protocol):
+    """tokens (T, B) and the state before them -> logits (T, B, V), the state after."""
+
+    def __call__(
+        self, params: CharParams, tokens: Array, state: Any, resets: Array | None = None
+    ) -> tuple[Array, Any]:
+        """Where resets (T, B) hold, it restarts from the state that is given."""
+        ...
+
+
+class Loss(Protocol):
+    """A window and the state before it -> mean nats per character, the state after."""
+
+    def __call__(
+        self, params: CharParams, window: Window, state: Any, key: Array | None = None
+    ) -> tuple[Array, Any]:
+        """With a key, outputs are dropped: that is the loss to train on."""
+        ...
+
+
+class CharModel(NamedTuple):
+    """A character model as four pure functions.
+
+    >>> import jax, jax.numpy as jnp
+    >>> model = char_model(sr.stack(sr.gru(8)), vocabulary_size=5)
+    >>> params, state = model.init(jax.random.key(0)), model.start(2)
+    >>> logits, state = model.predict(params, jnp.zeros((7, 2), int), state)
+    >>> logits.shape
+    (7, 2, 5)
+    """
+
+    init: Any  # (key) -> CharParams
+    start: Any  # (batch_size) -> the state before the first character
+    predict: Predict
+    loss: Loss
+
+
+STORED = sr.Stored()
+DTYPE = jnp.float32  # also where x64 is on: a run gives the same numbers
+
+
+@functools.cache
+def char_model(
+    net: sr.Layer,
+    vocabulary_size: int,
+    backward: sr.Backward = STORED,
+    dropout: float = 0.0,
+) -> CharModel:
+    """A model of V characters on a layer, with a way back of your choice.
+
+    Dropout leaves out a share of the outputs before the dense layer, never of what a
+    cell hands to its next step (Zaremba, Sutskever and Vinyals 2014, arXiv 1409.2329).
+
+    With `sr.Autodiff()` JAX differentiates the readout and the loss too, so that the
+    whole chain from the loss to the weights is left to it.
+    """
+    by_jax = isinstance(backward, sr.Autodiff)
+    dense = sr.plain_dense if by_jax else sr.dense
+    cross_entropy = (
+        sr.plain_softmax_cross_entropy if by_jax else sr.softmax_cross_entropy
+    )
+
+    def init(key: Array) -> CharParams:
+        key_layers, key_readout = jax.random.split(key)
+        readout = sr.init_dense(key_readout, net.output_size, vocabulary_size, DTYPE)
+        return CharParams(net.init(key_layers, vocabulary_size, DTYPE), readout)
+
+    def run(
+        params: CharParams, tokens: Array, state: Any, resets: Array | None
+    ) -> sr.Unrolled:
+        return net.run(params.layers, tokens, state, resets=resets, backward=backward)
+
+    def predict(
+        params: CharParams, tokens: Array, state: Any, resets: Array | None = None
+    ) -> tuple[Array, Any]:
+        outputs, final = run(params, tokens, state, resets)
+        return dense(params.readout, outputs), final
+
+    def loss(
+        params: CharParams, window: Window, state: Any, key: Array | None = None
+    ) -> tuple[Array, Any]:
+        outputs, final = run(params, window.inputs, state, window.resets)
+        if key is not None and dropout:
+            kept = jax.random.bernoulli(key, 1 - dropout, outputs.shape)
+            outputs = jnp.where(kept, outputs / (1 - dropout), 0)
+        logits = dense(params.readout, outputs)
+        return cross_entropy(logits, window.labels, window.weights), final
+
+    def start(batch_size: int) -> Any:
+        return net.start(batch_size, DTYPE)
+
+    return CharModel(init, start, predict, loss)
+
+
+def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharModel:
+    """The model that a config describes; with another way back, if one is given."""
+    net = _net(config.cell, config.hidden, config.layers)
+    way = way_back(backward or config.backward)
+    return char_model(net, vocabulary_size, way, config.dropout)
+
+
+@functools.cache
+def _net(cell: str, hidden: int, layers: int) -> sr.Layer:
+    return sr.stack(*(CELLS[cell](hidden),) * layers)

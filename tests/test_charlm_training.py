@@ -1,0 +1,302 @@
+"""The step of training: its state, its gradient, its losses, its traces."""
+
+import functools
+import itertools
+import math
+from collections import Counter
+
+import chex
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+from charlm_runs import TINY, tiny, train, write_names, write_text
+
+import scanrnn as sr
+from scanrnn.charlm import Config, Diverged, RunDirectory, char_model, read_about
+from scanrnn.charlm.events import Compared, Evaluated, Stepped
+from scanrnn.charlm.gradients import compare_gradients
+from scanrnn.charlm.loop import prepare
+from scanrnn.charlm.model import model_of
+from scanrnn.charlm.streams import Window, cut_window
+from scanrnn.charlm.train import (
+    TrainState,
+    evaluator,
+    init_state,
+    learning_rate,
+    optimiser,
+    updater,
+)
+
+pytestmark = pytest.mark.usefixtures("standard_promotion")
+
+
+@pytest.fixture
+def standard_promotion():
+    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
+        yield
+
+
+@pytest.fixture(scope="module")
+def text(tmp_path_factory):
+    return write_text(tmp_path_factory.mktemp("corpus"))
+
+
+@pytest.fixture(scope="module")
+def names(tmp_path_factory):
+    return write_names(tmp_path_factory.mktemp("corpus"))
+
+
+def walk(config: Config, steps: int) -> tuple[TrainState, list[float]]:
+    setup = prepare(config)
+    update = updater(setup.task)
+    state = init_state(setup.task, config.batch, config.seed)
+    losses = []
+    for step in range(steps):
+        state, metrics = update(state, setup.tokens, np.float32(step / steps))
+        losses.append(float(metrics.loss))
+    return state, losses
+
+
+def test_a_carried_state_makes_windows_one_long_unroll(text):
+    config = tiny(text, learning_rate=1e-30, dropout=0.0)
+    setup = prepare(config)
+    model = setup.task.model
+    state, losses = walk(config, 5)
+    params = init_state(setup.task, config.batch, config.seed).params
+    long = cut_window(setup.tokens, jnp.int32(0), 5 * config.window, None)
+    loss, final = model.loss(params, long, model.start(config.batch))
+    np.testing.assert_allclose(np.mean(losses), loss, rtol=1e-5)
+    chex.assert_trees_all_close(state.state, final, rtol=1e-4, atol=1e-6)
+
+
+def test_the_state_starts_anew_when_the_streams_end(text):
+    config = tiny(text, learning_rate=1e-30, dropout=0.0)
+    setup = prepare(config)
+    model, length = setup.task.model, setup.tokens.shape[0]
+    per_pass = (length - 1) // config.window
+    state, losses = walk(config, per_pass + 1)
+    cursor = int(state.cursor) - config.window
+    assert 0 <= cursor < config.window
+    params = init_state(setup.task, config.batch, config.seed).params
+    window = cut_window(setup.tokens, jnp.int32(cursor), config.window, None)
+    loss, _ = model.loss(params, window, model.start(config.batch))
+    np.testing.assert_allclose(losses[-1], loss, rtol=1e-5)
+
+
+def test_the_state_starts_anew_at_every_name(names):
+    setup = prepare(Config(names=names, hidden=7, batch=3, window=40, dropout=0.0))
+    model, separator = setup.task.model, setup.task.separator
+    params = model.init(jax.random.key(1))
+    window = cut_window(setup.tokens, jnp.int32(5), 40, separator)
+    logits, _ = model.predict(params, window.inputs, model.start(3), window.resets)
+    column = np.asarray(window.inputs[:, 1])
+    starts = np.flatnonzero(column == separator)
+    assert len(starts) > 2
+    for start, end in itertools.pairwise(starts):
+        alone, _ = model.predict(params, column[start:end, None], model.start(1))
+        np.testing.assert_allclose(logits[start:end, 1], alone[:, 0], atol=1e-6)
+
+
+def test_of_names_no_state_is_carried(names):
+    config = Config(names=names, hidden=7, batch=3, window=11)
+    state, _ = walk(config, 3)
+    chex.assert_trees_all_equal(state.state, task_start(config))
+
+
+def task_start(config):
+    return prepare(config).task.model.start(config.batch)
+
+
+@pytest.mark.parametrize("cell", ["rnn", "relu-rnn", "gru", "gru-reset-before", "lstm"])
+def test_the_hand_derived_gradient_is_that_of_jax(text, cell):
+    layers = 2 if cell == "gru" else 1
+    config = tiny(text, cell=cell, layers=layers, dropout=0.0)
+    setup = prepare(config)
+    size = setup.vocabulary.size
+    window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
+    params = setup.task.model.init(jax.random.key(3))
+    compare = functools.partial(
+        compare_gradients,
+        by_jax=model_of(config, size, "autodiff"),
+        params=params,
+        window=window,
+        state=setup.task.model.start(config.batch),
+    )
+    rows = compare(model_of(config, size, "recomputed:4"))
+    assert len(rows) == len(jax.tree.leaves(params))
+    assert all(row.largest > 0 for row in rows)
+    assert max(row.relative for row in rows) < 1e-5
+
+
+def test_the_comparison_finds_a_wrong_gradient(text, monkeypatch):
+    setup = prepare(tiny(text))
+    size = setup.vocabulary.size
+    right = char_model(sr.stack(sr.rnn(7)), size, sr.Autodiff())
+    cell = sr.rnn(7)
+
+    def pull(params, tape, d_state):
+        d_prev, delta = cell.pull(params, tape, d_state)
+        return jax.tree.map(lambda leaf: 0.9 * leaf, d_prev), delta
+
+    wrong = char_model(sr.stack(cell._replace(pull=pull)), size)
+    window = cut_window(setup.tokens, jnp.int32(0), 11, None)
+    params = right.init(jax.random.key(3))
+    rows = compare_gradients(wrong, right, params, window, right.start(3))
+    found = {row.name: row.relative for row in rows}
+    assert found[".layers[0].w_h"] > 1e-3
+    assert found[".readout.w"] < 1e-5
+
+
+def test_autodiff_leaves_the_whole_chain_to_jax():
+    model = char_model(sr.stack(sr.gru(7)), 5, sr.Autodiff())
+    params = model.init(jax.random.key(0))
+    window = Window(jnp.zeros((11, 3), int), jnp.ones((11, 3), int))
+    jaxpr = jax.make_jaxpr(model.loss)(params, window, model.start(3))
+    assert "custom_vjp" not in str(jaxpr)
+    by_hand = char_model(sr.stack(sr.gru(7)), 5)
+    jaxpr = jax.make_jaxpr(by_hand.loss)(params, window, model.start(3))
+    assert str(jaxpr).count("custom_vjp_call") >= 3
+
+
+def test_another_way_back_trains_alike(text):
+    def after(backward):
+        return walk(tiny(text, backward=backward), 6)[1]
+
+    np.testing.assert_allclose(after("checkpointed:3"), after("stored"), rtol=1e-4)
+
+
+def test_the_step_is_traced_once(text):
+    setup = prepare(tiny(text))
+    update = updater.__wrapped__(setup.task).__wrapped__
+    counted = jax.jit(chex.assert_max_traces(update, n=1), donate_argnums=0)
+    state = init_state(setup.task, TINY.batch, 0)
+    for step in range(200):  # more than a pass over the streams
+        state, _ = counted(state, setup.tokens, np.float32(step / 200))
+    assert int(state.step) == 200
+
+
+def test_the_state_is_donated(text):
+    setup = prepare(tiny(text))
+    state = init_state(setup.task, TINY.batch, 0)
+    held = jax.tree.leaves((state.params, state.opt_state, state.state))
+    updater(setup.task)(state, setup.tokens, np.float32(0))
+    assert all(leaf.is_deleted() for leaf in held)
+
+
+def test_dropout_is_drawn_anew_at_every_step_and_never_when_evaluating(text):
+    config = tiny(text, dropout=0.5)
+    setup = prepare(config)
+    model, params = setup.task.model, setup.task.model.init(jax.random.key(0))
+    window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
+    start = model.start(config.batch)
+    losses = [
+        float(model.loss(params, window, start, jax.random.key(k))[0]) for k in (1, 2)
+    ]
+    whole = model.loss(params, window, start)[0]
+    plain = model_of(tiny(text, dropout=0.0), setup.vocabulary.size)
+    assert losses[0] != losses[1]
+    assert float(whole) == float(plain.loss(params, window, start)[0])
+
+
+def test_the_learning_rate_rises_and_falls_to_zero():
+    rates = [float(learning_rate(2.0, p)) for p in np.linspace(0, 1, 101)]
+    assert rates[0] == 0
+    assert max(rates) == pytest.approx(2.0, rel=1e-3)
+    assert np.argmax(rates) == 3
+    assert (np.diff(rates[3:]) <= 0).all()
+    assert rates[-1] == pytest.approx(0, abs=1e-6)
+
+
+def test_weights_decay_and_biases_do_not():
+    transform = optimiser(clip=1.0, weight_decay=0.5)
+    params = {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}
+    zeros = jax.tree.map(jnp.zeros_like, params)
+    updates, _ = transform.update(zeros, transform.init(params), params)
+    shrunk = optax.apply_updates(params, updates)
+    np.testing.assert_allclose(shrunk["w"], 0.5)
+    np.testing.assert_allclose(shrunk["b"], 1.0)
+
+
+def test_a_trained_model_beats_the_frequencies_of_characters(text, tmp_path):
+    config = tiny(text, hidden=24, batch=4, window=20, steps=250, dropout=0.0)
+    events = train(tmp_path / "run", config)
+    losses = [event.loss for event in events if isinstance(event, Stepped)]
+    held_out = [event.loss for event in events if isinstance(event, Evaluated)]
+    corpus = prepare(config).corpus
+    counts = Counter(corpus.held_out)
+    total = len(corpus.held_out)
+    unigram = -sum(n / total * math.log(n / total) for n in counts.values())
+    assert len(losses) == 250
+    assert np.mean(losses[-20:]) < np.mean(losses[:20]) / 2
+    assert held_out[-1] < 0.5 * unigram
+    [compared] = [event for event in events if isinstance(event, Compared)]
+    assert max(row.relative for row in compared.rows) < 1e-5
+
+
+def test_names_train(names, tmp_path):
+    config = Config(
+        names=names, hidden=16, batch=3, window=17, steps=150, learning_rate=0.02,
+        samples=1, evaluations=2, checkpoints=1,
+    )  # fmt: skip
+    events = train(tmp_path / "run", config)
+    held_out = [event.loss for event in events if isinstance(event, Evaluated)]
+    assert held_out[-1] < math.log(7) * 0.75
+
+
+def test_the_held_out_loss_is_that_of_one_pass(text):
+    setup = prepare(tiny(text, dropout=0.0))
+    model = setup.task.model
+    params = model.init(jax.random.key(0))
+    found = evaluator(model, False)(params, setup.held_out)
+    windows = setup.held_out
+    batch = windows.inputs.shape[2]
+    whole = Window(*(leaf.reshape(-1, batch) for leaf in windows[:3]))
+    expected, _ = model.loss(params, whole, model.start(batch))
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("rate", [1e30, 1e38])
+def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
+    run = RunDirectory(tmp_path / "run")
+    config = tiny(text, cell="relu-rnn", learning_rate=rate, checkpoints=1)
+    with pytest.raises(Diverged, match=r"step \d+: .*last good checkpoint is .*/0\."):
+        train(run.path, config)
+    assert run.steps() == [0]
+    finite = [line["loss"] for line in run.read_metrics() if "loss" in line]
+    assert np.isfinite(finite).all()
+
+
+def test_two_devices_train_as_one(text, tmp_path):
+    if len(jax.devices()) < 2:
+        pytest.skip("needs two devices, for example JAX_NUM_CPU_DEVICES=2")
+    one, two = (
+        [
+            event.loss
+            for event in train(
+                tmp_path / str(count), tiny(text, batch=4, steps=8, devices=count)
+            )
+            if isinstance(event, Stepped | Evaluated)
+        ]
+        for count in (1, 2)
+    )
+    np.testing.assert_allclose(two, one, rtol=1e-4)
+
+
+def test_too_few_devices_are_named(text, tmp_path):
+    count = len(jax.devices()) + 1
+    with pytest.raises(ValueError, match=f"JAX_NUM_CPU_DEVICES={count}"):
+        train(tmp_path / "run", tiny(text, batch=count, devices=count))
+
+
+def test_a_run_by_the_clock_ends_with_it(text, tmp_path):
+    events = train(tmp_path / "run", tiny(text, minutes=0.05, checkpoints=1))
+    steps = [event for event in events if isinstance(event, Stepped)]
+    assert steps[-1].progress == 1
+    assert all(event.progress < 1 for event in steps[:-1])
+    assert isinstance(events[-2], Evaluated)
+    about = read_about(RunDirectory(tmp_path / "run"))
+    assert about.step == len(steps)
+    assert about.seconds >= 3
+    assert len(train(tmp_path / "run", None, resume=True)) == 1  # the time is up
