@@ -121,9 +121,9 @@ MUTANTS = {
     ),
     # The products.
     "W_h is not transposed": Mutant(
-        "products.py",
-        "return _contract(d_y.astype(w.dtype), w, (d_y.ndim - 1,), (1,))",
-        "return _contract(d_y.astype(w.dtype), w, (d_y.ndim - 1,), (0,))",
+        "cells/rnn.py",
+        "times_transposed(delta, params.w_h)",
+        "times(delta, params.w_h)",
         cell="rnn",
     ),
     "bias gradient is the mean over the batch": Mutant(
