@@ -10,11 +10,20 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_the_example():
-    (code,) = re.findall(r"```python\n(.*?)```", README, re.S)
+    first, _ = re.findall(r"```python\n(.*?)```", README, re.S)
     names = {}
-    exec(code, names)
+    exec(first, names)
     for leaf in jax.tree.leaves(names["d_params"]):
         assert np.all(np.isfinite(leaf)) and np.any(leaf != 0)
+
+
+def test_the_posted_numbers_are_explained_as_shown(capsys):
+    _, second = re.findall(r"```python\n(.*?)```", README, re.S)
+    (shown,) = re.findall(r"```text\n(.*?)```", README, re.S)
+    exec(second, {})
+    printed = " ".join(capsys.readouterr().out.split())
+    for part in " ".join(shown.split()).split(" ... "):
+        assert part in printed
 
 
 def test_there_are_two_commands_that_make_their_own_environment():
