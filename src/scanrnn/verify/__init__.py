@@ -1,6 +1,7 @@
 """Is this derivative right, and if not: which leaf, which step, which mistake?"""
 
 from .explain import explain as explain
+from .grade import grade as grade
 from .report import Row as Row
 from .report import Streams as Streams
 from .report import Suspicion as Suspicion

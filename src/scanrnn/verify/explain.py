@@ -1,12 +1,13 @@
 """Which mistake gives the numbers that someone posted? No code is needed."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from itertools import combinations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .cases import GENERIC, Case, generic, official
 from .mistakes import Mistake, may_combine, of
@@ -93,14 +94,16 @@ class _Candidate(NamedTuple):
 
 def _suspects(case: Case, posted: list[Posted], right: Leaves) -> list[Suspicion]:
     telling = [not match for entry in posted for match in entry.matches(right)]
+    touched: dict[tuple[str, ...], NDArray[np.bool_]] = {}
 
-    def scored(groups: Iterator[tuple[Mistake, ...]]) -> list[_Candidate]:
+    def scored(groups: Iterable[tuple[Mistake, ...]]) -> list[_Candidate]:
         found = []
         for group in groups:
             leaves = try_replay(case, group)
             if leaves is None or not _same_shapes(leaves, right):
                 continue
             match = [m for entry in posted for m in entry.matches(leaves)]
+            touched[_names_of(group)] = np.array(_touched(posted, leaves, right))
             hits = sum(m for m, tells in zip(match, telling, strict=True) if tells)
             if hits:
                 score = sum(match) / len(match)
@@ -108,11 +111,35 @@ def _suspects(case: Case, posted: list[Posted], right: Leaves) -> list[Suspicion
         return found
 
     mistakes = of(case.like)
-    found = scored((mistake,) for mistake in mistakes if not mistake.harmless)
+    found = scored((mistake,) for mistake in mistakes)
     if not any(candidate.score == 1 for candidate in found):
-        found += scored(_pairs(mistakes))
+        found += scored(
+            pair for pair in _pairs(mistakes) if _may_explain(pair, touched, telling)
+        )
     found.sort(key=lambda c: (-c.score, len(c.mistakes), -c.hits))
     return _described(case, posted, found, sum(telling))
+
+
+def _touched(posted: list[Posted], leaves: Leaves, right: Leaves) -> list[bool]:
+    """Number by number: whether a wrong pass changes it at all."""
+    changed: list[bool] = []
+    for entry in posted:
+        wrong = np.ravel(np.asarray(leaves[entry.leaf])[entry.index])
+        value = np.ravel(np.asarray(right[entry.leaf])[entry.index])
+        changed += list(~np.isclose(wrong, value, rtol=1e-12, atol=1e-300))
+    return changed
+
+
+def _may_explain(
+    pair: tuple[Mistake, ...],
+    touched: Mapping[tuple[str, ...], NDArray[np.bool_]],
+    telling: list[bool],
+) -> bool:
+    """A pair can give only numbers that one of the two changes; a form, anything."""
+    if any(mistake.harmless for mistake in pair):
+        return True
+    one, two = (touched.get((mistake.name,)) for mistake in pair)
+    return one is not None and two is not None and list(one | two) == telling
 
 
 def _same_shapes(leaves: Leaves, right: Leaves) -> bool:
@@ -151,7 +178,11 @@ MOST = 10  # suspects that are described
 
 
 def _names(candidate: _Candidate) -> tuple[str, ...]:
-    return tuple(mistake.name for mistake in candidate.mistakes)
+    return _names_of(candidate.mistakes)
+
+
+def _names_of(mistakes: Sequence[Mistake]) -> tuple[str, ...]:
+    return tuple(mistake.name for mistake in mistakes)
 
 
 def _same(posted: list[Posted], one: _Candidate, two: _Candidate) -> bool:

@@ -103,7 +103,7 @@ def _word(passed: bool) -> str:
 
 
 def _worst(rows: tuple[Row, ...]) -> list[Row]:
-    """For every leaf and oracle the row that is furthest beyond what is allowed."""
+    """For every leaf and oracle the first wrong row, or the right one nearest to it."""
     chosen: dict[tuple[str, str], Row] = {}
     for row in rows:
         key = (row.leaf, row.oracle)
@@ -112,9 +112,10 @@ def _worst(rows: tuple[Row, ...]) -> list[Row]:
     return list(chosen.values())
 
 
-def _badness(row: Row) -> tuple[bool, float]:
-    excess = row.error / row.allowed if row.allowed else row.error
-    return not row.passed, math.inf if math.isnan(excess) else excess
+def _badness(row: Row) -> float:
+    if not row.passed:
+        return math.inf
+    return row.error / row.allowed if row.allowed else row.error
 
 
 def _table(rows: list[Row]) -> list[str]:

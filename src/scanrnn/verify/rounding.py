@@ -56,7 +56,11 @@ class Rough(np.ndarray[Any, Any]):
     """
 
     unit: float = 0.0
-    rng: np.random.Generator
+    rng: np.random.Generator = np.random.default_rng(0)
+
+    def __array_finalize__(self, parent: Any) -> None:  # slices and likes of a parent
+        self.unit = getattr(parent, "unit", self.unit)
+        self.rng = getattr(parent, "rng", self.rng)
 
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any
