@@ -1,5 +1,6 @@
 """Is this derivative right, and if not: which leaf, which step, which mistake?"""
 
+from .check import check as check
 from .explain import explain as explain
 from .grade import grade as grade
 from .report import Row as Row
