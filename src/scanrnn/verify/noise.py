@@ -5,6 +5,7 @@ the size of one rounding. The errors are a hash of the bits of the value and of 
 cheap to compile, and nothing has to be threaded through loops.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -27,6 +28,9 @@ INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 CONTROL = frozenset({"while", "cond"})  # run as they are
 
 
+# The program runs once: a quick compilation is worth more than a quick program.
+QUICK = {"xla_llvm_disable_expensive_passes": True, "xla_backend_optimization_level": 0}
+
 Expectation = Callable[[Sequence[Any], Any], list[Expected]]
 
 
@@ -41,7 +45,7 @@ def expectation(function: Callable[..., Any]) -> Expectation:
             taken to float64.
     """
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=QUICK)
     def run(unit: Array, args: Any) -> Any:
         flat, tree = jax.tree.flatten(args)
 

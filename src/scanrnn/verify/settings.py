@@ -28,14 +28,13 @@ class Setting(NamedTuple):
 
 
 def settings(seed: int) -> list[Setting]:
-    """Plain; with lengths, one of them 0; gaps and resets; all of it in reverse."""
+    """Plain; gaps and resets; in reverse with lengths, one of them 0, and resets."""
     rng = np.random.default_rng(seed)
     lengths = np.array([STEPS, 4, 0, 1, STEPS - 1])
     mask = rng.random((STEPS, BATCH)) < 0.7
     resets = rng.random((STEPS, BATCH)) < 0.3
     return [
         Setting("plain", {}),
-        Setting("lengths", {"lengths": lengths}),
         Setting("mask and resets", {"mask": mask, "resets": resets}),
         Setting(
             "reverse, lengths and resets",
