@@ -91,8 +91,9 @@ def generic(
     seed: int = 0,
     dtype: DTypeLike = np.float64,
     scale: float = 1.0,
+    loud: float = 1.0,
 ) -> Case:
-    """A random case; ``scale`` multiplies the weights, inputs and cotangents."""
+    """A random case; ``scale`` multiplies all values, ``loud`` the cotangents."""
     if like == "readout_backward":
         return Case(f"random {_show(sizes)}", like, _readout(sizes, seed, dtype, scale))
     cell, one_step, backward = split(like)
@@ -108,7 +109,8 @@ def generic(
         for name, shape in shapes(cell, sizes).items()
     }
     if backward:
-        inputs |= _cotangents(draw, cell, one_step, sizes)
+        louder = _cotangents(draw, cell, one_step, sizes)
+        inputs |= {name: np.asarray(loud, dtype) * d for name, d in louder.items()}
     return Case(f"random {_show(sizes)}", like, with_caches(like, inputs, dtype))
 
 

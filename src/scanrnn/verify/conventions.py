@@ -14,7 +14,7 @@ import numpy as np
 
 from .cases import Case, split
 from .mistakes.passes import KINDS
-from .replay import Leaves
+from .replay import Leaves, flat_cache
 from .rounding import Floats
 from .sandbox import Outcome, call
 
@@ -106,12 +106,13 @@ def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
     if len(value) != len(names) + 1:
         raise ValueError(f"expected {len(names) + 1} values, got {len(value)}")
     leaves = dict(zip(names, value, strict=False))
-    entries = KINDS[cell].cache
-    steps = [value[-1]] if one_step else list(value[-1][0])
-    for i, entry in enumerate(entries):
-        if entry != "parameters":
-            arrays = [np.asarray(step[i]) for step in steps]
-            leaves[f"cache {entry}"] = arrays[0] if one_step else np.stack(arrays, -1)
+    kind = KINDS[cell]
+    tuples = [value[-1]] if one_step else list(value[-1][0])
+    named = [dict(zip(kind.cache, cache, strict=True)) for cache in tuples]
+    flat = [dict(flat_cache(kind, step)) for step in named]
+    for entry in flat[0]:
+        arrays = [np.asarray(step[entry]) for step in flat]
+        leaves[f"cache {entry}"] = arrays[0] if one_step else np.stack(arrays, -1)
     return leaves
 
 

@@ -123,7 +123,11 @@ def _trials(
     if forward is not None and convention == "course":
         own = conventions.course(function, like, forward)
         trials.append(_Trial(official(like), own, np.float64, ", own caches"))
-    trials += [_Trial(generic(like, s, 1), how, np.float64, "") for s in GENERIC]
+    trials += [
+        # A large cotangent shows what is clipped.
+        _Trial(generic(like, sizes, 1, loud=loud), how, np.float64, "")
+        for sizes, loud in zip(GENERIC, (1.0, 100.0, 1.0), strict=True)
+    ]
     single = generic(like, GENERIC[0], 1, np.float32)
     return [*trials, _Trial(single, how, np.float32, ", float32")]
 

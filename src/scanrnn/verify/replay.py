@@ -11,6 +11,7 @@ from .mistakes import Mistake, apply
 from .mistakes.losses import readout_backward
 from .mistakes.passes import (
     KINDS,
+    LOOP,
     Kind,
     Step,
     step_backward,
@@ -54,7 +55,8 @@ def replay(case: Case, mistakes: Sequence[Mistake] = (), wrap: Wrap = np.asarray
         back = step_backward(kind, lines, caches[0], inputs["da_next"], dc)
         names = ["dxt", "da_prev", *(["dc_prev"] if kind.memory else [])]
         names += [f"d{name}" for name in kind.weights]
-        return {name: getattr(back, name) for name in names}
+        finish = lines.get("finish", LOOP["finish"])
+        return dict(finish({name: getattr(back, name) for name in names}, None))
     return unroll_backward(kind, lines, caches, inputs["da"])
 
 
@@ -75,13 +77,18 @@ def _stored(caches: list[Step], mistakes: Sequence[Mistake]) -> list[Step]:
 def _forward(
     kind: Kind, one_step: bool, lines: Any, inputs: Any, mistakes: Sequence[Mistake]
 ) -> Leaves:
-    entries = [name for name in kind.cache if name != "parameters"]
     if one_step:
         step = step_forward(kind, lines, inputs)
         stored = _stored([step], mistakes)[0]
         outputs = ["a_next", *(["c_next"] if kind.memory else []), "yt_pred"]
         leaves = {name: step[name] for name in outputs if name in step}
-        return leaves | {f"cache {name}": stored[name] for name in entries}
+        return leaves | {f"cache {name}": x for name, x in flat_cache(kind, stored)}
+    return _forward_steps(kind, lines, inputs, mistakes)
+
+
+def _forward_steps(
+    kind: Kind, lines: Any, inputs: Any, mistakes: Sequence[Mistake]
+) -> Leaves:
     steps = unroll_forward(kind, lines, inputs["x"], inputs["a0"], inputs["parameters"])
     stored_steps = _stored(steps, mistakes)
     leaves = {"a": _stack(steps, "a_next")}
@@ -89,7 +96,14 @@ def _forward(
         leaves["y_pred" if not kind.memory else "y"] = _stack(steps, "yt_pred")
     if kind.memory:
         leaves["c"] = _stack(steps, "c_next")
-    return leaves | {f"cache {name}": _stack(stored_steps, name) for name in entries}
+    flat = [dict(flat_cache(kind, step)) for step in stored_steps]
+    return leaves | {f"cache {name}": _stack(flat, name) for name in flat[0]}
+
+
+def flat_cache(kind: Kind, step: Step) -> list[tuple[str, Floats]]:
+    """The entries of a cache, and the weights among its parameters."""
+    entries = [(name, step[name]) for name in kind.cache if name != "parameters"]
+    return entries + [(name, step["parameters"][name]) for name in kind.weights]
 
 
 def _stack(steps: list[Step], name: str) -> Floats:

@@ -141,7 +141,7 @@ def _cells(row: Row) -> tuple[str, ...]:
 def _describe(rank: int, suspicion: Suspicion) -> list[str]:
     name = " and ".join(suspicion.names)
     lines = [
-        f"suspect {rank}: {name} ({suspicion.score:.0%} of the telling numbers)",
+        f"suspect {rank}: {name} ({suspicion.score:.0%} of what was compared)",
         f"    what is wrong: {suspicion.says}",
         f"    write instead: {suspicion.instead}",
     ]

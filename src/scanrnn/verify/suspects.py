@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations
+from itertools import combinations, product
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -86,35 +86,49 @@ def _close(one: Any, two: Any) -> bool:
 def _pairs(
     exhibits: Sequence[Exhibit], mistakes: Sequence[Mistake]
 ) -> Iterator[_Candidate]:
-    """Pairs that may give the leaves of the first case, then checked on all."""
-    first, until = exhibits[0], time.monotonic() + PATIENCE
-    wrong = {n for n, r in first.right.items() if not _close(first.found.get(n), r)}
-    touched = {m.name: _touched(first, m) for m in mistakes}
-    for one, two in combinations(mistakes, 2):
-        if one.harmless:
-            one, two = two, one
-        if one.harmless or time.monotonic() > until:
-            continue
-        both = touched[one.name] | touched[two.name]
-        if not two.harmless and both != wrong:
-            continue
-        pair = (one, two) if may_combine(one, two) else (two, one)
-        if not may_combine(*pair):
-            continue
-        candidate = _candidate(exhibits[:1], pair)
-        if candidate is None or candidate.score < 1:
-            continue
-        candidate = _candidate(exhibits, pair)
-        if candidate is not None:
-            yield candidate
+    """Pairs that give all leaves of all cases.
+
+    The shortest case comes first: on one step the mistakes of the loop over time do
+    nothing, so it shows the mistakes of the step alone.
+    """
+    ordered = sorted(exhibits, key=lambda exhibit: _steps(exhibit.case))
+    until = time.monotonic() + PATIENCE
+    for pair in _likely_pairs(ordered[0], mistakes):
+        if time.monotonic() > until:
+            return
+        if all(_gives(exhibit, pair) for exhibit in ordered):
+            candidate = _candidate(exhibits, pair)
+            if candidate is not None:
+                yield candidate
 
 
-def _touched(exhibit: Exhibit, mistake: Mistake) -> set[str]:
-    leaves = _leaves(exhibit, (mistake,))
+def _likely_pairs(
+    shortest: Exhibit, mistakes: Sequence[Mistake]
+) -> Iterator[tuple[Mistake, ...]]:
+    silent = [m for m in mistakes if _gives(shortest._replace(found=shortest.right), (m,))]
+    alone = [m for m in mistakes if m not in silent and _gives(shortest, (m,))]
+    if _gives(shortest, ()):
+        pairs = combinations(silent, 2)
+    elif alone:
+        pairs = product(alone, silent)  # type: ignore[assignment]
+    else:
+        pairs = combinations(mistakes, 2)
+    for one, two in pairs:
+        if may_combine(one, two) and not (one.harmless and two.harmless):
+            yield one, two
+        elif may_combine(two, one):
+            yield two, one
+
+
+def _steps(case: Case) -> int:
+    return int(case.inputs["da"].shape[2]) if "da" in case.inputs else 1
+
+
+def _gives(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> bool:
+    leaves = _leaves(exhibit, mistakes)
     if leaves is None:
-        return set()
-    right = exhibit.right
-    return {name for name in right if not _close(leaves.get(name), right[name])}
+        return False
+    return all(_close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right)
 
 
 def _described(
