@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from .rounding import MARGIN, Expected, Floats, unit_roundoff
+from .rounding import LOUDER, MARGIN, Expected, Floats, unit_roundoff
 
 WHOLE = 256  # leaves up to this size are checked entry by entry
 DIRECTIONS = 4
@@ -40,7 +40,7 @@ def directional(
     fine, size = _central(loss, x, ways, STEP * scale)
     coarse, _ = _central(loss, x, ways, 2 * STEP * scale)
     noise = unit_roundoff("float64") * size / (STEP * scale)
-    allowed = MARGIN * noise + np.abs(fine - coarse)
+    allowed = LOUDER * MARGIN * noise + np.abs(fine - coarse)
     shape = x.shape if whole else (len(ways),)
     return seen.reshape(shape), Expected(fine.reshape(shape), allowed.reshape(shape))
 

@@ -142,6 +142,20 @@ def _run_all(trials: Sequence[_Trial], seconds: float) -> list[_Run]:
     return runs
 
 
+def judge(function: Callable[..., Any], case: Case, dtype: Any) -> tuple[Row, ...]:
+    """The rows of one call of a function of the exercise on one case of your own.
+
+    >>> from scanrnn.verify.cases import Sizes, generic
+    >>> from scanrnn.verify.mutants import mutant
+    >>> case = generic("rnn_backward", Sizes(steps=30), dtype="float32")
+    >>> all(row.passed for row in judge(mutant("rnn_backward"), case, "float32"))
+    True
+    """
+    how = conventions.course(function, case.like)
+    trial = _Trial(case, how, np.dtype(dtype).type, "")
+    return tuple(_rows(trial, how.run(case, SECONDS)))
+
+
 def _rows(trial: _Trial, found: Found) -> Iterator[Row]:
     title = trial.case.name + trial.title
     oracle = "right pass"

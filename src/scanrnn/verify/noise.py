@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
 
-from .rounding import SAMPLES, Expected, allowance, unit_roundoff
+from .rounding import LOUDER, SAMPLES, Expected, allowance, unit_roundoff
 
 # What moves or selects values is exact; all other floating operations round.
 EXACT = frozenset(
@@ -62,7 +62,7 @@ def expectation(function: Callable[..., Any]) -> Expectation:
 
     def expect(args: Sequence[Any], dtype: Any) -> list[Expected]:
         args = jax.tree.map(_to_float64, tuple(args))
-        clean, moved = run(jnp.asarray(unit_roundoff(dtype), jnp.float64), args)
+        clean, moved = run(jnp.asarray(LOUDER * unit_roundoff(dtype), jnp.float64), args)
         return [_expected(*pair, dtype) for pair in zip(clean, moved, strict=True)]
 
     return expect

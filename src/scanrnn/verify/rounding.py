@@ -7,10 +7,11 @@ with every operation disturbed by as much as rounding in the audited dtype distu
     y = fl(op(x))   becomes   op(x) (1 + u e),            e in [-1, 1] at random
     a sum of terms  becomes   Σ terms + u e Σ |terms|
 
-with u the unit roundoff of the dtype. How far the results move is, entry by entry, what
-another right program may differ by: cancellation, long sequences and large or tiny
-scales are in it, the size of the array is not. The largest movement of `SAMPLES` runs
-times `MARGIN` is allowed.
+with u sixteen times the unit roundoff of the dtype, so that a disturbance of a float64
+is more than its own last bit. How far the results move is, entry by entry, what another
+right program may differ by: cancellation, saturated units, long sequences and large or
+tiny scales are in it, the size of the array is not. The largest movement of `SAMPLES`
+runs times `MARGIN` is allowed.
 
 Source: Parker 1997, "Monte Carlo Arithmetic"; Vignes 2004, "Discrete Stochastic
 Arithmetic for Validating Results of Numerical Software".
@@ -26,10 +27,11 @@ from numpy.typing import DTypeLike, NDArray
 Floats = NDArray[Any]
 
 # The chance that all runs move an entry by less than 1/64 of their spread σ is
-# (0.0125)^6 = 4e-12 per entry; 64 also covers a right program with many more
-# operations than the reference: errors of n roundings grow like √n.
+# (0.0125)^6 = 4e-12 per entry; 64 = LOUDER * MARGIN also covers a right program with
+# many more operations than the reference: errors of n roundings grow like √n.
 SAMPLES = 6
-MARGIN = 64.0
+LOUDER = 16.0
+MARGIN = 4.0
 
 
 def unit_roundoff(dtype: DTypeLike) -> float:
@@ -115,7 +117,7 @@ def expected_from(
         dtype: that of the audited program.
     """
     clean = run(lambda x: np.asarray(x, np.float64))
-    unit = unit_roundoff(dtype)
+    unit = LOUDER * unit_roundoff(dtype)
     moved = {leaf: np.zeros(np.shape(value)) for leaf, value in clean.items()}
     for seed in range(SAMPLES):
         rng = np.random.default_rng(seed)
@@ -131,7 +133,7 @@ def expected_from(
 
 def allowance(value: Floats, moved: Floats, dtype: DTypeLike) -> Floats:
     """What an entry may be off by, from how far it moved under disturbance."""
-    least = np.maximum(moved, unit_roundoff(dtype) * np.abs(value))
+    least = np.maximum(moved, LOUDER * unit_roundoff(dtype) * np.abs(value))
     return np.asarray(MARGIN * least + smallest(dtype))
 
 
