@@ -11,9 +11,9 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from right_passes import trials  # noqa: E402
+from right_passes import trials
 
-from scanrnn.verify.grade import judge  # noqa: E402
+from scanrnn.verify.grade import judge
 
 
 def main(number: int, seed: int) -> None:

@@ -4,8 +4,8 @@
 
 Every mistake of the catalogue becomes a function in the exercise's signature and is
 graded without knowing which it is. Counted: wrong in float64, wrong in float32 alone,
-the mistake first, among the first three. Where two mistakes give the same numbers on all
-cases, the one in the list of those alike counts too.
+the mistake first, among the first three. Where two mistakes give the same numbers on
+all cases, the one in the list of those alike counts too.
 """
 
 import argparse
@@ -50,7 +50,7 @@ def judge(like: str, *mistakes: Mistake) -> Verdict:
 
 
 def runs(verdict: Verdict) -> bool:
-    """Whether the mistake runs on rectangular shapes at all, and does not just raise."""
+    """Whether the mistakes run at all, and do not just raise."""
     return not all(row.leaf == "call" for row in verdict.rows if not row.passed)
 
 

@@ -42,7 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m scanrnn.verify", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m scanrnn.verify", description=__doc__
+    )
     commands = parser.add_subparsers(required=True, metavar="check | grade | explain")
     one = commands.add_parser("check", help="audit the cells of the library")
     one.add_argument("cells", nargs="*", help=f"of {', '.join(CELLS)}; all if none")

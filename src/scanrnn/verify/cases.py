@@ -35,6 +35,9 @@ class Sizes(NamedTuple):
     steps: int = 7
 
 
+USUAL = Sizes()
+
+
 def split(like: str) -> tuple[str, bool, bool]:
     """The cell's name, whether it is one step, and whether it goes backward."""
     return like.split("_")[0], "cell" in like, like.endswith("backward")
@@ -87,7 +90,7 @@ def official(like: str) -> Case:
 
 def generic(
     like: str,
-    sizes: Sizes = Sizes(),
+    sizes: Sizes = USUAL,
     seed: int = 0,
     dtype: DTypeLike = np.float64,
     scale: float = 1.0,
@@ -136,7 +139,7 @@ def _cotangents(draw: Any, cell: str, one_step: bool, sizes: Sizes) -> Inputs:
 
 
 def with_caches(like: str, inputs: Inputs, dtype: DTypeLike = np.float64) -> Inputs:
-    """Adds what a right forward pass stores, rounded to the dtype, where it is needed."""
+    """Adds what a right forward pass stores, rounded to the dtype, if needed."""
     cell, one_step, backward = split(like)
     if not backward:
         return inputs
@@ -155,7 +158,9 @@ def _readout(sizes: Sizes, seed: int, dtype: DTypeLike, scale: float) -> Inputs:
     rng = np.random.default_rng((seed, *sizes))
     labels = rng.integers(sizes.n_y, size=(sizes.m, sizes.steps))
     return {
-        "a": np.tanh(rng.standard_normal((sizes.n_a, sizes.m, sizes.steps))).astype(dtype),
+        "a": np.tanh(rng.standard_normal((sizes.n_a, sizes.m, sizes.steps))).astype(
+            dtype
+        ),
         "Wya": (scale * rng.standard_normal((sizes.n_y, sizes.n_a))).astype(dtype),
         "by": rng.standard_normal((sizes.n_y, 1)).astype(dtype),
         "y": np.moveaxis(np.eye(sizes.n_y)[labels], -1, 0).astype(dtype),
@@ -173,7 +178,7 @@ def map_floats(function: Any, tree: Any) -> Any:
 
 # Distinct sizes; square ones, where slips that need equal sizes run; and the smallest.
 GENERIC = (
-    Sizes(),
+    USUAL,
     Sizes(n_x=5, n_a=5, n_y=3, m=5, steps=3),
     Sizes(n_x=2, n_a=3, n_y=4, m=1, steps=1),
 )

@@ -104,7 +104,9 @@ def _audit(
 
     @jax.jit
     def all_ways(point: Point, cotangents: Cotangents) -> Any:
-        return {name: jax.tree.leaves(way(point, cotangents)) for name, way in ways.items()}
+        return {
+            name: jax.tree.leaves(way(point, cotangents)) for name, way in ways.items()
+        }
 
     kept: Any = None
     for dtype in ("float64", *(d for d in dtypes if d != "float64")):

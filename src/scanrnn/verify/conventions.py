@@ -1,6 +1,7 @@
 """The border: how a stranger's function is called, and how its results are named.
 
-Three conventions. ``course``: the exercise's eight functions, (n_x, m, T), dictionaries.
+Three conventions. ``course``: the exercise's eight functions, (n_x, m, T), with
+dictionaries.
 ``ntd``: a pair of functions, ``h, cache = forward(x, h0, Wx, Wh, b)`` and
 ``dx, dh0, dWx, dWh, db = backward(dh, cache)`` with x (N, T, D) and the gates in the
 columns (lstm: i, f, o, g; gru: r, z, n, the reset before the product), as in Stanford's
@@ -116,7 +117,9 @@ def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
     return leaves
 
 
-def ntd(forward: Callable[..., Any], backward: Callable[..., Any], like: str) -> Convention:
+def ntd(
+    forward: Callable[..., Any], backward: Callable[..., Any], like: str
+) -> Convention:
     """(N, T, D): the cache is the forward function's own."""
     cell, one_step, _ = split(like)
 
@@ -148,9 +151,14 @@ def torch(function: Any, like: str) -> Convention:
     def apply(*args: Floats) -> tuple[Any, ...]:
         import torch
 
-        cotangent, inputs = args[0], [torch.tensor(x, requires_grad=True) for x in args[1:]]
+        cotangent, inputs = (
+            args[0],
+            [torch.tensor(x, requires_grad=True) for x in args[1:]],
+        )
         h = function.apply(*inputs)
-        back = torch.autograd.grad(h, inputs, torch.tensor(cotangent), allow_unused=True)
+        back = torch.autograd.grad(
+            h, inputs, torch.tensor(cotangent), allow_unused=True
+        )
         return h.detach().numpy(), *(
             np.zeros(x.shape) if g is None else g.numpy()
             for g, x in zip(back, inputs, strict=True)

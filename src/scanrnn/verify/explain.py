@@ -44,7 +44,9 @@ class Posted(NamedTuple):
 
 
 def explain(
-    numbers: str | Mapping[str, Any], like: str = "rnn_backward", case: Case | None = None
+    numbers: str | Mapping[str, Any],
+    like: str = "rnn_backward",
+    case: Case | None = None,
 ) -> Verdict:
     """Ranks the mistakes that reproduce posted numbers, digit by digit.
 
@@ -221,9 +223,7 @@ def _suspicion(
     )
 
 
-def tell_apart(
-    case: Case, one: Sequence[Mistake], two: Sequence[Mistake]
-) -> str:
+def tell_apart(case: Case, one: Sequence[Mistake], two: Sequence[Mistake]) -> str:
     """A number in which two mistakes differ: on this case, or else on another."""
     for other in (case, *(generic(case.like, sizes) for sizes in GENERIC)):
         first, second = try_replay(other, one), try_replay(other, two)

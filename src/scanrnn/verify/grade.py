@@ -106,9 +106,7 @@ def _forward_verdict(
     return grade(forward, like.replace("backward", "forward"), seconds=seconds)
 
 
-def _trials(
-    function: Any, like: str, forward: Any, convention: str
-) -> list[_Trial]:
+def _trials(function: Any, like: str, forward: Any, convention: str) -> list[_Trial]:
     """The public test, harder cases, single precision; the first is told by steps."""
     if convention == "course":
         how = conventions.course(function, like)
@@ -208,9 +206,7 @@ def _row(leaf: str, value: Any, expected: Expected, case: Case, title: str) -> R
     if np.isnan(array).any():
         note = "holds not-a-number"
     error, allowed = difference.error, difference.allowed
-    return Row(
-        leaf, "right pass", error, allowed, where, step, passed, title, note
-    )
+    return Row(leaf, "right pass", error, allowed, where, step, passed, title, note)
 
 
 def _array(value: Any, shape: tuple[int, ...]) -> tuple[Floats | None, str]:
@@ -252,9 +248,7 @@ def _exhibits(runs: Sequence[_Run]) -> list[Exhibit]:
     A function that is right on given caches and wrong on its own is judged on its own.
     """
     usable = [
-        run
-        for run in runs
-        if run.trial.dtype == np.float64 and not run.found.failure
+        run for run in runs if run.trial.dtype == np.float64 and not run.found.failure
     ]
     given = [run for run in usable if "own" not in run.trial.title]
     chosen = given
@@ -357,13 +351,17 @@ def _timed_errors(trial: _Trial, seconds: float) -> dict[str, list[float]]:
     if found.failure:
         return {}
     right = _expected(trial, found).get("dx")
-    array, _ = _array(found.leaves.get("dx"), right.value.shape) if right else (None, "")
+    array, _ = (
+        _array(found.leaves.get("dx"), right.value.shape) if right else (None, "")
+    )
     if right is None or array is None:
         return {}
     gap = np.abs(array - right.value) / (np.max(np.abs(right.value)) or 1.0)
     steps = trial.case.inputs["da"].shape[2]
     axis = gap.shape.index(steps)
-    return {"dx": [float(x) for x in np.moveaxis(gap, axis, 0).reshape(steps, -1).max(1)]}
+    return {
+        "dx": [float(x) for x in np.moveaxis(gap, axis, 0).reshape(steps, -1).max(1)]
+    }
 
 
 def streams(case: Case) -> Streams:

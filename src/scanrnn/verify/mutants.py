@@ -5,7 +5,7 @@ from typing import Any
 
 from .cases import Case, split
 from .mistakes import Mistake
-from .mistakes.passes import KINDS, Step, unroll_forward
+from .mistakes.passes import KINDS, Step, step_forward, unroll_forward
 from .replay import replay
 
 Function = Callable[..., Any]
@@ -60,19 +60,22 @@ def _forward(like: str, mistakes: tuple[Mistake, ...]) -> Function:
         inputs = dict(zip((*names, "parameters"), args, strict=True))
         leaves = replay(Case("", like, inputs), mistakes)
         outputs = [v for name, v in leaves.items() if not name.startswith("cache")]
-        return (*outputs, cache_of(leaves, args[-1], ...))
+        stored = _through([step_forward(kind, {}, inputs)], mistakes)
+        return (*outputs, cache_of(leaves, stored[0]["parameters"], ...))
 
     def all_steps(x: Any, a0: Any, parameters: Any) -> tuple[Any, ...]:
         inputs = {"x": x, "a0": a0, "parameters": parameters}
         leaves = replay(Case("", like, inputs), mistakes)
         outputs = [v for name, v in leaves.items() if not name.startswith("cache")]
         steps = range(x.shape[2])
-        stored = unroll_forward(kind, {}, x, a0, parameters)
-        for mistake in mistakes:
-            stored = mistake.store(stored) if mistake.store else stored
-        caches = [
-            cache_of(leaves, stored[t]["parameters"], (..., t)) for t in steps
-        ]
+        stored = _through(unroll_forward(kind, {}, x, a0, parameters), mistakes)
+        caches = [cache_of(leaves, stored[t]["parameters"], (..., t)) for t in steps]
         return (*outputs, (caches, x))
 
     return one if one_step else all_steps
+
+
+def _through(caches: list[Step], mistakes: tuple[Mistake, ...]) -> list[Step]:
+    for mistake in mistakes:
+        caches = mistake.store(caches) if mistake.store else caches
+    return caches

@@ -17,12 +17,13 @@ from jax import Array, lax
 from .rounding import LOUDER, SAMPLES, Expected, allowance, unit_roundoff
 
 # What moves or selects values is exact; all other floating operations round.
-EXACT = frozenset(
-    "neg abs sign select_n transpose reshape broadcast_in_dim squeeze slice concatenate "
-    "dynamic_slice dynamic_update_slice gather rev pad convert_element_type copy "
-    "copy_p max min reduce_max reduce_min stop_gradient iota eq ne lt le gt ge and or "
-    "not expand_dims split real imag optimization_barrier pvary".split()
-)
+MOVES = """
+neg abs sign select_n transpose reshape broadcast_in_dim squeeze slice concatenate
+dynamic_slice dynamic_update_slice gather rev pad convert_element_type copy copy_p
+max min reduce_max reduce_min stop_gradient iota eq ne lt le gt ge and or not
+expand_dims split real imag optimization_barrier pvary
+"""
+EXACT = frozenset(MOVES.split())
 SUMS = frozenset({"dot_general", "reduce_sum", "cumsum", "scatter-add", "scatter_add"})
 INNER = ("jaxpr", "call_jaxpr", "fun_jaxpr")
 CONTROL = frozenset({"while", "cond"})  # run as they are
@@ -57,12 +58,16 @@ def expectation(function: Callable[..., Any]) -> Expectation:
         rough = jax.vmap(lambda seed: _Disturbed(unit, seed).run(program, flat))(
             jnp.arange(1, SAMPLES + 1, dtype=jnp.uint64)
         )
-        far = [jnp.max(jnp.abs(r - c), axis=0) for r, c in zip(rough, clean, strict=True)]
+        far = [
+            jnp.max(jnp.abs(r - c), axis=0) for r, c in zip(rough, clean, strict=True)
+        ]
         return clean, far
 
     def expect(args: Sequence[Any], dtype: Any) -> list[Expected]:
         args = jax.tree.map(_to_float64, tuple(args))
-        clean, moved = run(jnp.asarray(LOUDER * unit_roundoff(dtype), jnp.float64), args)
+        clean, moved = run(
+            jnp.asarray(LOUDER * unit_roundoff(dtype), jnp.float64), args
+        )
         return [_expected(*pair, dtype) for pair in zip(clean, moved, strict=True)]
 
     return expect
@@ -149,7 +154,7 @@ class _Disturbed:
 
 
 def _scan_counts(params: Any) -> tuple[int, int]:
-    """How many constants and how much carry a scan has; jax 0.12 keeps them as trees."""
+    """How many constants and how much carry a scan has; in jax 0.12 as trees."""
     if "num_consts" in params:
         return params["num_consts"], params["num_carry"]
     consts, carry = params["ft_in"].unpack()[:2]
@@ -162,5 +167,3 @@ def _is_float(x: Any) -> bool:
 
 def _to_float64(x: Any) -> Any:
     return jnp.asarray(x, jnp.float64) if _is_float(x) else jnp.asarray(x)
-
-

@@ -5,9 +5,9 @@ None of them uses a reverse rule: forward mode (⟨u, J v⟩ = ⟨Jᵀ u, v⟩),
 numbers cannot pass, the order of the Taylor remainder, and real-time recurrent
 learning, which carries ∂state/∂params forwards through time.
 
-Sources: Squire and Trapp 1998, "Using Complex Variables to Estimate Derivatives of Real
-Functions"; Williams and Zipser 1989, "A Learning Algorithm for Continually Running Fully
-Recurrent Neural Networks".
+Sources: Squire and Trapp 1998, "Using Complex Variables to Estimate Derivatives of
+Real Functions"; Williams and Zipser 1989, "A Learning Algorithm for Continually Running
+Fully Recurrent Neural Networks".
 """
 
 from collections.abc import Iterator
@@ -109,9 +109,7 @@ def _loss(cell: Cell, point: Point, cotangents: Cotangents) -> Any:
         drive = jax.tree.map(lambda leaf, t=t: leaf[t], drives)
         state, _ = cell.step(point.params, state, drive)
         total = total + jnp.sum(state.h * cotangents.outputs[t])
-    pairs = zip(
-        jax.tree.leaves(state), jax.tree.leaves(cotangents.final), strict=True
-    )
+    pairs = zip(jax.tree.leaves(state), jax.tree.leaves(cotangents.final), strict=True)
     return total + sum(jnp.sum(s * w) for s, w in pairs)
 
 
@@ -127,7 +125,9 @@ def _complex_step(
 
     @jax.jit
     def imaginary(shifts: list[Any]) -> Any:
-        shifted = [x + 1j * COMPLEX_STEP * v for x, v in zip(leaves, shifts, strict=True)]
+        shifted = [
+            x + 1j * COMPLEX_STEP * v for x, v in zip(leaves, shifts, strict=True)
+        ]
         return _loss(cell, jax.tree.unflatten(tree, shifted), cotangents).imag
 
     for i, name in enumerate(leaf_names(point)):
@@ -141,7 +141,9 @@ def _complex_step(
             yield _by_differences(cell, point, cotangents, found[i], i)
             continue
         seen, allowed = _along(found[i], right[i], ways[i])
-        yield _row(name, "complex step", seen, Expected(np.array(slopes), allowed), "plain")
+        yield _row(
+            name, "complex step", seen, Expected(np.array(slopes), allowed), "plain"
+        )
 
 
 def _by_differences(

@@ -68,13 +68,13 @@ def _scales(leaf: str, found: Floats, right: Floats) -> Iterator[Suspicion]:
 
 
 def _axes(leaf: str, found: Floats, right: Floats) -> Iterator[Suspicion]:
-    if found.ndim == 2 and found.shape[0] == found.shape[1]:
-        if _close(found, right.T):
-            yield _suspect(
-                f"{leaf} is transposed",
-                f"{leaf} is the transpose of what it should be.",
-                "Swap the two operands of the outer product.",
-            )
+    square = found.ndim == 2 and found.shape[0] == found.shape[1]
+    if square and _close(found, right.T):
+        yield _suspect(
+            f"{leaf} is transposed",
+            f"{leaf} is the transpose of what it should be.",
+            "Swap the two operands of the outer product.",
+        )
 
 
 def _times(

@@ -25,7 +25,9 @@ Leaves = dict[str, Floats]
 Wrap = Callable[[Floats], Floats]
 
 
-def replay(case: Case, mistakes: Sequence[Mistake] = (), wrap: Wrap = np.asarray) -> Leaves:
+def replay(
+    case: Case, mistakes: Sequence[Mistake] = (), wrap: Wrap = np.asarray
+) -> Leaves:
     """All that the function under audit returns on a case, by name.
 
     A forward function's caches come out as leaves too: "cache a_prev" of one step, and

@@ -67,7 +67,9 @@ class Rough(np.ndarray[Any, Any]):
     def __array_ufunc__(
         self, ufunc: np.ufunc, method: str, *inputs: Any, **options: Any
     ) -> Any:
-        options["out"] = tuple(map(_plain, options["out"])) if "out" in options else None
+        options["out"] = (
+            tuple(map(_plain, options["out"])) if "out" in options else None
+        )
         if options["out"] is None:
             del options["out"]
         plain = [_plain(x) for x in inputs]
@@ -85,7 +87,7 @@ EXACT = {np.negative, np.absolute, np.greater, np.less, np.maximum, np.equal}
 
 
 def roughen(x: Floats, unit: float, rng: np.random.Generator) -> Floats:
-    """x in float64, itself off by one rounding, and rough from here on."""
+    """The values in float64, themselves off by one rounding, and rough from here on."""
     x = np.asarray(x, np.float64)
     return _rough(x * (1 + unit * rng.uniform(-1, 1, x.shape)), unit, rng)
 

@@ -46,7 +46,9 @@ def call(function: Callable[..., Any], args: dict[str, Any], seconds: float) -> 
     return box[0]._replace(changed=changed)
 
 
-def _run(function: Callable[..., Any], args: dict[str, Any], box: list[Outcome]) -> None:
+def _run(
+    function: Callable[..., Any], args: dict[str, Any], box: list[Outcome]
+) -> None:
     try:
         with jax.enable_x64(True), np.errstate(all="ignore"):
             box.append(Outcome(function(*args.values())))
@@ -63,10 +65,12 @@ def _stop(thread: threading.Thread) -> None:
 
 
 def same(one: Any, two: Any) -> bool:
-    """Whether two trees of arrays hold the same; objects of other types count as same."""
+    """Whether two trees hold the same arrays; other objects are not looked into."""
     if isinstance(one, dict):
-        return isinstance(two, dict) and set(one) == set(two) and all(
-            same(one[key], two[key]) for key in one
+        return (
+            isinstance(two, dict)
+            and set(one) == set(two)
+            and all(same(one[key], two[key]) for key in one)
         )
     if isinstance(one, list | tuple):
         return len(one) == len(two) and all(map(same, one, two))

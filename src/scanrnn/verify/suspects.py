@@ -105,7 +105,9 @@ def _pairs(
 def _likely_pairs(
     shortest: Exhibit, mistakes: Sequence[Mistake]
 ) -> Iterator[tuple[Mistake, ...]]:
-    silent = [m for m in mistakes if _gives(shortest._replace(found=shortest.right), (m,))]
+    silent = [
+        m for m in mistakes if _gives(shortest._replace(found=shortest.right), (m,))
+    ]
     alone = [m for m in mistakes if m not in silent and _gives(shortest, (m,))]
     if _gives(shortest, ()):
         pairs = combinations(silent, 2)
@@ -128,7 +130,9 @@ def _gives(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> bool:
     leaves = _leaves(exhibit, mistakes)
     if leaves is None:
         return False
-    return all(_close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right)
+    return all(
+        _close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right
+    )
 
 
 def _described(
@@ -165,9 +169,7 @@ def _names(candidate: _Candidate) -> tuple[str, ...]:
     return tuple(mistake.name for mistake in candidate.mistakes)
 
 
-def _suspicion(
-    case: Case, candidate: _Candidate, alike: list[_Candidate]
-) -> Suspicion:
+def _suspicion(case: Case, candidate: _Candidate, alike: list[_Candidate]) -> Suspicion:
     mistakes = candidate.mistakes
     return Suspicion(
         _names(candidate),

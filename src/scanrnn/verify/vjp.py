@@ -146,7 +146,9 @@ def _task(
 
     dtypes = {np.dtype(leaves[i].dtype) for i in chosen}
     if len(dtypes) != 1:
-        raise ValueError(f"expected floats of one dtype, got {sorted(map(str, dtypes))}")
+        raise ValueError(
+            f"expected floats of one dtype, got {sorted(map(str, dtypes))}"
+        )
     floats = tuple(leaves[i] for i in chosen)
     return Task(names, floats, rebuild, dtypes.pop(), tuple(map(time.get, names)))
 

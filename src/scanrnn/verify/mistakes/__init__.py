@@ -32,7 +32,8 @@ def of(like: str) -> tuple[Mistake, ...]:
         return LOSSES
     cell, *_, direction = like.split("_")
     if direction == "forward":
-        return OF_OUTPUTS[cell] + OF_CACHES[cell]
+        found = OF_OUTPUTS[cell] + OF_CACHES[cell]
+        return tuple(m for m in found if not (m.sequence and "cell" in like))
     if "cell" in like:
         return OF_CELL[cell]
     loop = tuple(mistake for mistake in TIME if fits(mistake, KINDS[cell]))

@@ -48,10 +48,11 @@ def _scaled(by: float) -> Change:
 CLOBBERED = _cache(
     "a_prev of step 0 is the last state",
     "The initial state was stored through the view a[:, :, t - 1], which at t = 0 is "
-    "the last slot of a. When the loop fills that slot, caches[0]'s a_prev changes with "
-    "it and ends up holding the last state.",
+    "the last slot of a. When the loop fills that slot, caches[0]'s a_prev changes "
+    "with it and ends up holding the last state.",
     COPY,
     _only(0, "a_prev", lambda caches: caches[-1]["a_next"]),
+    sequence=True,
 )
 
 SHARED = (
@@ -62,12 +63,14 @@ SHARED = (
         "a_next are the last state.",
         "store a copy in every step",
         _same_everywhere(-1, "a_next"),
+        sequence=True,
     ),
     _cache(
         "all caches are the last one",
         "The same tuple, or views of the same arrays, is appended in every step.",
         "make new arrays in every step",
         lambda t, caches: caches[-1],
+        sequence=True,
     ),
     _cache(
         "a_prev is a0 in every step",
@@ -75,6 +78,7 @@ SHARED = (
         "so nothing shows in the forward pass.",
         "store a_prev, the state before this step",
         _same_everywhere(0, "a_prev"),
+        sequence=True,
     ),
     _cache(
         "a_prev is a_next",
@@ -111,30 +115,35 @@ SHARED = (
         "The cache of step t holds the state before step t - 1.",
         "store a_prev, the state before this step",
         lambda t, caches: {"a_prev": caches[max(t - 1, 0)]["a_prev"]},
+        sequence=True,
     ),
     _cache(
         "xt is the first input in every step",
         "Every cache holds x[:, :, 0].",
         "store x[:, :, t]",
         _same_everywhere(0, "xt"),
+        sequence=True,
     ),
     _cache(
         "xt is the last input in every step",
         "Every cache holds x[:, :, -1].",
         "store x[:, :, t]",
         _same_everywhere(-1, "xt"),
+        sequence=True,
     ),
     _cache(
         "xt is the input of the step before",
         "The cache of step t holds x[:, :, t - 1]; at t = 0 that is the last.",
         "store x[:, :, t]",
         lambda t, caches: {"xt": caches[t - 1]["xt"]},
+        sequence=True,
     ),
     _cache(
         "xt is the input of the next step",
         "The cache of step t holds x[:, :, t + 1].",
         "store x[:, :, t]",
         lambda t, caches: {"xt": caches[min(t + 1, len(caches) - 1)]["xt"]},
+        sequence=True,
     ),
     _cache(
         "the parameters were updated before the backward pass",
@@ -158,6 +167,7 @@ OF_RNN = (
         "The cache holds the z of the step before where its state belongs.",
         "store the state after the tanh",
         lambda t, caches: {"a_prev": caches[t - 1]["z"]} if t else {},
+        sequence=True,
     ),
     _cache(
         "a_next went through tanh twice",
@@ -184,6 +194,7 @@ OF_LSTM = (
         "which the loop then filled.",
         "store copies",
         _only(0, "c_prev", lambda caches: caches[-1]["c_next"]),
+        sequence=True,
     ),
     _cache(
         "c_next and c_prev are exchanged",
@@ -214,6 +225,7 @@ OF_LSTM = (
         "Every cache holds the same array: in the end all c_next are the last memory.",
         "store a copy in every step",
         _same_everywhere(-1, "c_next"),
+        sequence=True,
     ),
     _cache(
         "c_next went through tanh",

@@ -22,7 +22,10 @@ class Mistake(NamedTuple):
     says: str  # what is wrong, for a learner
     instead: str  # what to write instead
     lines: Mapping[str, Line | After]  # the lines of the pass that it replaces
-    store: Callable[[list[Step]], list[Step]] | None = None  # what it does to the caches
+    store: Callable[[list[Step]], list[Step]] | None = (
+        None  # what it does to the caches
+    )
+    sequence: bool = False  # needs more than one step to be wrong
     harmless: bool = False  # another right form: wrong only beside a mistake
 
 

@@ -16,8 +16,8 @@ def _over_axis(z: Any, axis: int | None) -> Any:
 def _softmax(z: Any) -> Mistake:
     return Mistake(
         "softmax over the examples",
-        "The softmax is normalised over the examples (axis 1); each column, one example, "
-        "must sum to 1.",
+        "The softmax is normalised over the examples (axis 1); each column, one "
+        "example, must sum to 1.",
         "normalise over axis 0",
         {"yt_pred": lambda k, d: _over_axis(z(k, d), 1)},
     )

@@ -84,7 +84,7 @@ GRU = (
     ),
     Mistake(
         "dz has the wrong sign",
-        "dz = da_next * (nt - a_prev) ...: the difference is taken the wrong way round.",
+        "dz = da_next * (nt - a_prev) ...: the difference is the wrong way round.",
         "dz = da_next * (a_prev - nt) * zt * (1 - zt)",
         {"dz": After(lambda dz, k, d: -dz)},
     ),
@@ -165,9 +165,7 @@ GRU = (
         "dr and da_prev are those of the other form, n = tanh(x W + r * (h W)).",
         "the form of your forward pass: dk = Wn.T dn, dr = dk * a_prev * rt (1 - rt)",
         {
-            "dr": lambda k, d: (
-                d.dn * (rows(k.Wn, k) @ k.a_prev) * k.rt * (1 - k.rt)
-            ),
+            "dr": lambda k, d: d.dn * (rows(k.Wn, k) @ k.a_prev) * k.rt * (1 - k.rt),
             "by_reset": lambda k, d: rows(k.Wn, k).T @ (d.dn * k.rt),
         },
     ),
@@ -214,5 +212,3 @@ GRU = (
         for gate in "rzn"
     ),
 )
-
-

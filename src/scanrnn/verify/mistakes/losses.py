@@ -123,6 +123,10 @@ LOSSES = (
         "loss: da at the last step alone",
         "The loss reaches the states at the last step only.",
         "da[:, :, t] = Wya.T dl[:, :, t] at every step",
-        {"da": After(lambda da, k, d: da * (np.arange(da.shape[2]) == da.shape[2] - 1))},
+        {
+            "da": After(
+                lambda da, k, d: da * (np.arange(da.shape[2]) == da.shape[2] - 1)
+            )
+        },
     ),
 )

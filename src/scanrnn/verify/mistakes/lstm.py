@@ -76,7 +76,7 @@ def _tanh_slope(gate: str) -> Mistake:
 
 
 def _swapped(first: str, second: str, of: str) -> Mistake:
-    """dW or db of two gates exchanged."""
+    """DW or db of two gates exchanged."""
 
     def after(gradients: dict[str, Any], *_: Any) -> dict[str, Any]:
         one, two = f"d{of}{first}", f"d{of}{second}"
@@ -96,11 +96,7 @@ def _copied(target: str, source: str) -> Mistake:
         f"{target} is a copy of {source}",
         f"{target} is computed by the line for {source}: copied and not changed.",
         f"compute {target} from its own gate",
-        {
-            "finish": After(
-                lambda g, *_: g | {target: g[source]} if target in g else g
-            )
-        },
+        {"finish": After(lambda g, *_: g | {target: g[source]} if target in g else g)},
     )
 
 

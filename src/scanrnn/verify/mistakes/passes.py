@@ -200,7 +200,20 @@ KINDS = {
         LSTM_FORWARD,
         LSTM_BACKWARD,
         ("Wf", "bf", "Wi", "bi", "Wc", "bc", "Wo", "bo"),
-        tuple("a_next c_next a_prev c_prev ft it cct ot xt parameters".split()),
+        tuple(
+            [
+                "a_next",
+                "c_next",
+                "a_prev",
+                "c_prev",
+                "ft",
+                "it",
+                "cct",
+                "ot",
+                "xt",
+                "parameters",
+            ]
+        ),
         True,
     ),
     "gru": Kind(
@@ -264,7 +277,8 @@ def unroll_backward(
         kind=kind,
     )
     dx = np.zeros_like(da, shape=(caches[0]["xt"].shape[0], m, steps))
-    total: dict[str, Any] = dict.fromkeys((f"d{name}" for name in kind.weights), 0.0)
+    weights = caches[0]["parameters"]
+    total = {f"d{name}": np.zeros_like(weights[name]) for name in kind.weights}
     for t in loop["order"](steps):
         run.joined.append(loop["join"](da, run.carry, t))
         dc = loop["join_c"](run.carry_c) if kind.memory else None

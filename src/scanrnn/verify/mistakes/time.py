@@ -26,7 +26,6 @@ def _first_total(run: Any) -> Floats:
     return np.asarray(run.joined[-1])
 
 
-
 TIME = (
     Mistake(
         "the carry is dropped",
@@ -191,7 +190,7 @@ TIME = (
         "the weights keep only the last step",
         "The weight gradients are taken at the last step and not added up.",
         ACCUMULATE,
-        {"gather": lambda total, new: new if isinstance(total, float) else total},
+        {"gather": lambda total, new: total if np.any(total) else new},
     ),
     Mistake(
         "the weights are divided by the steps",
@@ -220,7 +219,7 @@ TIME = (
     ),
     Mistake(
         "the weights have the wrong sign",
-        "The weight gradients are negated: the update rule subtracts, not the gradient.",
+        "The weight gradients are negated: the update subtracts, not the gradient.",
         "dW += gradients['dW']",
         {"finish": _scale(lambda m, steps: -1.0)},
     ),
@@ -322,7 +321,7 @@ TIME = (
     ),
     Mistake(
         "the memory's carry piles up",
-        "dc_prevt += gradients['dc_prev']: what reached the step was passed on already.",
+        "dc_prevt += gradients['dc_prev']: the step has passed that on already.",
         "dc_prevt = gradients['dc_prev']",
         {"carry_c": lambda carry, handed: carry + handed},
     ),
