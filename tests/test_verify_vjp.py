@@ -63,7 +63,10 @@ def test_a_right_rule_is_right(dtype, scale):
 def test_a_right_rule_is_right_by_differences():
     verdict = check_vjp(layer, None, *arguments())
     assert verdict.passed, str(verdict)
-    assert {row.oracle for row in verdict.rows} == {"central differences", "own float64"}
+    assert {row.oracle for row in verdict.rows} == {
+        "central differences",
+        "own float64",
+    }
 
 
 WRONG = {

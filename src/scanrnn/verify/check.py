@@ -69,7 +69,7 @@ def check(
     with jax.enable_x64(True):
         point, cotangents = point_of(cell, params, seed)
         try:
-            rows += _pull_rows(cell, point)
+            rows += pull_rows(cell, point)
             for setting in settings(seed):
                 found, right = _audit(cell, setting, point, cotangents, dtypes, rows)
                 rows += all_rows(cell, setting, point, cotangents, found, right)
@@ -155,7 +155,7 @@ def _by_step(
     return {"xs": tuple(float(x) for x in gap.max(axis=(1, 2)))}
 
 
-def _pull_rows(cell: Cell, point: Point) -> Iterator[Row]:
+def pull_rows(cell: Cell, point: Point) -> Iterator[Row]:
     """`pull` alone: it is linear, and hands back what JAX's own rule of a step does."""
     rng = np.random.default_rng(0)
     drive = jax.tree.map(lambda leaf: leaf[0], cell.project(point.params, point.xs))
