@@ -15,7 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-import chex
+import chex  # type: ignore[import-untyped]
 import jax
 import jax.numpy as jnp
 import jax.test_util
@@ -33,6 +33,7 @@ LIKE = "rnn_backward"
 NAMES = ("x", "a0", "Wax", "Waa", "ba")
 LEAVES = ("dx", "da0", "dWax", "dWaa", "dba")
 SIZES = Sizes()
+CHECK_GRADS: Callable[..., None] = jax.test_util.check_grads
 
 
 def inputs_of(case: Case) -> list[Any]:
@@ -76,7 +77,7 @@ def as_jax(backward: Callable[..., Any], inputs: list[Any]) -> Callable[..., Any
 
         return jnp.moveaxis(jax.lax.scan(step, a0, jnp.moveaxis(x, 2, 0))[1], 0, 2)
 
-    shapes = tuple(jax.ShapeDtypeStruct(x.shape, x.dtype) for x in inputs)
+    shapes = jax.eval_shape(lambda: tuple(map(jnp.asarray, inputs)))
 
     def back(saved: Any, da: Any) -> Any:
         on_host = lambda da, *arrays: backward(  # noqa: E731
@@ -92,7 +93,7 @@ def as_jax(backward: Callable[..., Any], inputs: list[Any]) -> Callable[..., Any
 def as_torch(forward: Callable[..., Any], backward: Callable[..., Any]) -> Any:
     """An autograd.Function of both NumPy functions."""
 
-    class Function(torch.autograd.Function):  # type: ignore[misc,no-untyped-call]
+    class Function(torch.autograd.Function):
         @staticmethod
         def forward(ctx: Any, *arrays: Any) -> Any:
             ctx.save_for_backward(*arrays)
@@ -118,7 +119,7 @@ def verdicts(mistakes: tuple[Mistake, ...], dtype: Any, seed: int) -> dict[str, 
         tensors = [torch.tensor(x, requires_grad=True) for x in inputs]
         return {
             "jax check_grads": accepts(
-                lambda: jax.test_util.check_grads(function, arrays, 1, modes=("rev",))
+                lambda: CHECK_GRADS(function, arrays, 1, modes=("rev",))
             ),
             "chex assert_numerical_grads": accepts(
                 lambda: chex.assert_numerical_grads(function, arrays, order=1)
@@ -153,7 +154,7 @@ def accepts(check: Callable[[], Any]) -> bool:
 def runs(mistake: Mistake) -> bool:
     """Whether the mistake runs on the sizes of the comparison."""
     case = generic(LIKE, SIZES, 0)
-    forward, backward = states_and_gradients(case, (mistake,))
+    _, backward = states_and_gradients(case, (mistake,))
     try:
         found = backward(case.inputs["da"], *inputs_of(case))
     except (ValueError, IndexError):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent / "tests"))
 
-from right_passes import trials
+from right_passes import trials  # type: ignore[import-not-found]
 
 from scanrnn.verify.grade import judge
 

@@ -50,7 +50,10 @@ def broken(change):
 
 def arguments(dtype=np.float32, scale=1.0):
     rng = np.random.default_rng(0)
-    draw = lambda *shape: (scale * rng.standard_normal(shape)).astype(dtype)
+
+    def draw(*shape):
+        return (scale * rng.standard_normal(shape)).astype(dtype)
+
     return {"w": draw(3, 3), "b": draw(3)}, draw(5, 3)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
+from numpy.typing import NDArray
 
 from ..cell import Cell
 from .noise import expectation
@@ -132,11 +133,15 @@ def _compared(
         difference = compare(leaf, expected)
         step = None
         if name == "xs" and not setting.options.get("reverse"):
-            step = first_from_the_end(list(difference.wrong.any(axis=(1, 2))))
+            step = first_from_the_end(_any_by_step(difference.wrong))
         where = str(list(difference.where))
         passed = not difference.wrong.any()
         error, allowed = difference.error, difference.allowed
         yield Row(name, "autodiff", error, allowed, where, step, passed, case)
+
+
+def _any_by_step(wrong: NDArray[np.bool_]) -> list[bool]:
+    return [bool(step.any()) for step in wrong]
 
 
 def _related(

@@ -176,7 +176,7 @@ def torch(function: Any, like: str) -> Convention:
 
 
 def _ntd_names(cell: str, one_step: bool) -> tuple[str, ...]:
-    state = ("dprev_h",) if one_step else ("dh0",)
+    state: tuple[str, ...] = ("dprev_h",) if one_step else ("dh0",)
     if one_step and cell == "lstm":
         state = ("dprev_h", "dprev_c")
     return ("dx", *state, "dWx", "dWh", "db")

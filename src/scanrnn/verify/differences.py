@@ -49,7 +49,8 @@ def _central(
     loss: Callable[[Any], Any], x: Any, ways: Floats, h: float
 ) -> tuple[Floats, float]:
     values = jax.jit(jax.vmap(lambda way, k: loss(x + k * way), in_axes=(0, None)))
-    ways = jnp.asarray(ways)
-    at = {k: np.asarray(values(ways, k * h)) for k in (-2.0, -1.0, 1.0, 2.0)}
+    at = {
+        k: np.asarray(values(jnp.asarray(ways), k * h)) for k in (-2.0, -1.0, 1.0, 2.0)
+    }
     slope = (8 * (at[1.0] - at[-1.0]) - (at[2.0] - at[-2.0])) / (12 * h)
     return slope, max(float(np.max(np.abs(v))) for v in at.values())

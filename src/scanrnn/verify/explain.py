@@ -30,13 +30,13 @@ class Posted(NamedTuple):
 
     name: str
     leaf: str
-    index: tuple[int, ...]
+    place: tuple[int, ...]
     values: Floats  # (n,)
     decimals: int
 
     def matches(self, leaves: Leaves) -> list[bool]:
         """Number by number: equal to the digits shown."""
-        value = np.ravel(np.asarray(leaves[self.leaf])[self.index])
+        value = np.ravel(np.asarray(leaves[self.leaf])[self.place])
         if value.shape != self.values.shape:
             return [False] * self.values.size
         slack = 0.505 * 10.0**-self.decimals + 1e-9 * np.abs(self.values)
@@ -126,8 +126,8 @@ def _touched(posted: list[Posted], leaves: Leaves, right: Leaves) -> list[bool]:
     """Number by number: whether a wrong pass changes it at all."""
     changed: list[bool] = []
     for entry in posted:
-        wrong = np.ravel(np.asarray(leaves[entry.leaf])[entry.index])
-        value = np.ravel(np.asarray(right[entry.leaf])[entry.index])
+        wrong = np.ravel(np.asarray(leaves[entry.leaf])[entry.place])
+        value = np.ravel(np.asarray(right[entry.leaf])[entry.place])
         changed += list(~np.isclose(wrong, value, rtol=1e-12, atol=1e-300))
     return changed
 
@@ -193,8 +193,8 @@ def _same(posted: list[Posted], one: _Candidate, two: _Candidate) -> bool:
         return False
     return all(
         np.allclose(
-            np.asarray(one.leaves[entry.leaf])[entry.index],
-            np.asarray(two.leaves[entry.leaf])[entry.index],
+            np.asarray(one.leaves[entry.leaf])[entry.place],
+            np.asarray(two.leaves[entry.leaf])[entry.place],
             rtol=1e-9,
             atol=10.0**-entry.decimals,
             equal_nan=True,
@@ -285,14 +285,14 @@ def _decimals(text: str) -> int:
 
 
 def _row(entry: Posted, right: Leaves) -> Row:
-    value = np.ravel(np.asarray(right[entry.leaf])[entry.index])
+    value = np.ravel(np.asarray(right[entry.leaf])[entry.place])
     scale = float(np.max(np.abs(right[entry.leaf]))) or 1.0
     error = np.abs(value - entry.values)
     worst = int(np.argmax(error))
     passed = all(entry.matches(right))
     allowed = 0.5 * 10.0**-entry.decimals / scale
     steps = [not match for match in entry.matches(right)]
-    in_time = entry.leaf == "dx" and len(entry.index) == 2
+    in_time = entry.leaf == "dx" and len(entry.place) == 2
     step = max((t for t, wrong in enumerate(steps) if wrong), default=None)
     where = f"[{worst}]" if len(value) > 1 else ""
     return Row(

@@ -104,7 +104,7 @@ def _forward_mode(
 def _loss(cell: Cell, point: Point, cotangents: Cotangents) -> Any:
     """The loss by a plain loop over project and step, in whatever numbers come."""
     drives = cell.project(point.params, point.xs)
-    state, total = point.start, 0.0
+    state, total = point.start, jnp.zeros(())
     for t in range(point.xs.shape[0]):
         drive = jax.tree.map(lambda leaf, t=t: leaf[t], drives)
         state, _ = cell.step(point.params, state, drive)

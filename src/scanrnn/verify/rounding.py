@@ -40,12 +40,16 @@ def unit_roundoff(dtype: DTypeLike) -> float:
     >>> unit_roundoff("float32")
     5.960464477539063e-08
     """
-    return float(jnp.finfo(dtype).eps) / 2
+    return float(_limits(dtype).eps) / 2
 
 
 def smallest(dtype: DTypeLike) -> float:
     """Below this, numbers of the dtype lose digits: an error of this size is none."""
-    return float(jnp.finfo(dtype).tiny)
+    return float(_limits(dtype).tiny)
+
+
+def _limits(dtype: DTypeLike) -> Any:
+    return jnp.finfo(dtype)  # type: ignore[no-untyped-call]
 
 
 class Rough(np.ndarray[Any, Any]):

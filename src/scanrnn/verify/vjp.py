@@ -120,7 +120,7 @@ class Task(NamedTuple):
 
         def pulled(floats: Sequence[Any], cotangent: Any) -> Sequence[Any]:
             _, back = jax.vjp(lambda *floats: fun(*self.rebuild(floats)), *floats)
-            return back(cotangent)
+            return tuple(back(cotangent))
 
         return pulled
 

@@ -25,7 +25,8 @@ Step = dict[str, Any]  # the cache of one step, by name
 
 def sigmoid(z: Floats) -> Floats:
     """σ(z) = (1 + tanh(z / 2)) / 2."""
-    return 0.5 + 0.5 * np.tanh(0.5 * z)
+    s: Floats = 0.5 + 0.5 * np.tanh(0.5 * z)
+    return s
 
 
 def softmax(z: Floats) -> Floats:
@@ -46,7 +47,8 @@ def cols(w: Floats, k: Any) -> Floats:
 
 def bias(delta: Floats) -> Floats:
     """Summed over the examples, kept as a column."""
-    return delta.sum(axis=1, keepdims=True)
+    total: Floats = delta.sum(axis=1, keepdims=True)
+    return total
 
 
 RNN_FORWARD: Lines = {

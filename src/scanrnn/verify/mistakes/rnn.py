@@ -1,19 +1,21 @@
 """Mistakes inside one step of the simple recurrent network."""
 
+from typing import Any
+
 import numpy as np
 
 from .catalogue import After, Mistake
-from .passes import sigmoid
+from .passes import Line, sigmoid
 
 SLOPE = "dtanh = (1 - a_next**2) * da_next"
 DELTA = "use dtanh = (1 - a_next**2) * da_next in every product"
 
 
-def _z(k):  # type: ignore[no-untyped-def]
+def _z(k: Any) -> Any:
     return k.Wax @ k.xt + k.Waa @ k.a_prev + k.ba
 
 
-def _slope(name: str, says: str, line, harmless: bool = False) -> Mistake:  # type: ignore[no-untyped-def]
+def _slope(name: str, says: str, line: Line, harmless: bool = False) -> Mistake:
     return Mistake(name, says, SLOPE, {"slope": line}, harmless=harmless)
 
 
