@@ -26,6 +26,7 @@ LIKES = (
     "lstm_cell_backward",
     "rnn_forward",
     "lstm_forward",
+    "readout_backward",
 )
 
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from right_passes import FORMS
 
+from scanrnn import course
 from scanrnn.verify import grade
 from scanrnn.verify.cases import split
 from scanrnn.verify.mistakes import everything, of
@@ -34,6 +35,12 @@ def test_all_eight_right_functions_pass(like):
     assert grade(mutant(like), like=like).passed
 
 
+@pytest.mark.parametrize("like", [*EIGHT, "readout_backward"])
+def test_the_library_s_own_functions_of_the_exercise_pass(like):
+    verdict = grade(getattr(course, like), like=like)
+    assert verdict.passed, str(verdict)
+
+
 def sample(like):
     """Some mistakes of a long list, all of a short one; experiments/naming has all."""
     mistakes = [m for m in of(like) if not m.harmless]
@@ -43,7 +50,7 @@ def sample(like):
     return mistakes[:: 1 if len(mistakes) < 30 else step]
 
 
-@pytest.mark.parametrize("like", EIGHT)
+@pytest.mark.parametrize("like", [*EIGHT, "readout_backward"])
 def test_mistakes_are_detected_in_both_precisions_and_named(like):
     for mistake in sample(like):
         verdict = grade(mutant(like, mistake), like=like)

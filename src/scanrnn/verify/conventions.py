@@ -9,12 +9,14 @@ CS231n. ``torch``: a ``torch.autograd.Function`` with ``apply(x, h0, Wx, Wh, b) 
 """
 
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .cases import Case, split
-from .mistakes.passes import KINDS
+from .mistakes.losses import READOUT
+from .mistakes.passes import KINDS, evaluate
 from .replay import Leaves, flat_cache
 from .rounding import Floats
 from .sandbox import Outcome, call
@@ -66,6 +68,8 @@ def forward_of(case: Case) -> Case:
 def arguments(case: Case) -> dict[str, Any]:
     """The arguments of the exercise's function, in order."""
     cell, one_step, backward = split(case.like)
+    if cell == "readout":
+        return _readout_arguments(case)
     if not backward:
         return dict(case.inputs)
     tuples = [_tuple(cell, step) for step in case.inputs["caches"]]
@@ -73,6 +77,16 @@ def arguments(case: Case) -> dict[str, Any]:
         given = {n: case.inputs[n] for n in ("da_next", "dc_next") if n in case.inputs}
         return given | {"cache": tuples[0]}
     return {"da": case.inputs["da"], "caches": (tuples, case.inputs["x"])}
+
+
+def _readout_arguments(case: Case) -> dict[str, Any]:
+    labels, p = np.argmax(inputs["y"], axis=0), d.p
+    return {"y_pred": p, "labels": labels, "a": inputs["a"], "parameters": parameters}
+    inputs = case.inputs
+    d = evaluate({n: READOUT[n] for n in ("logits", "p")}, SimpleNamespace(**inputs))
+    parameters = {"Wya": inputs["Wya"], "by": inputs["by"]}
+    labels = np.argmax(inputs["y"], axis=0)
+    return {"y_pred": d.p, "labels": labels, "a": inputs["a"], "parameters": parameters}
 
 
 def _tuple(cell: str, step: dict[str, Any]) -> tuple[Any, ...]:

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from .cases import Case, split
 from .mistakes import Mistake
 from .mistakes.passes import KINDS, Step, step_forward, unroll_forward
@@ -25,6 +27,8 @@ def mutant(like: str, *mistakes: Mistake) -> Function:
     ('the carry is dropped',)
     """
     cell, one_step, backward = split(like)
+    if cell == "readout":
+        return _readout(mistakes)
     if not backward:
         return _forward(like, mistakes)
     names = KINDS[cell].cache
@@ -73,6 +77,15 @@ def _forward(like: str, mistakes: tuple[Mistake, ...]) -> Function:
         return (*outputs, (caches, x))
 
     return one if one_step else all_steps
+
+
+def _readout(mistakes: tuple[Mistake, ...]) -> Function:
+    def readout_backward(y_pred: Any, labels: Any, a: Any, parameters: Any) -> Any:
+        y = np.moveaxis(np.eye(len(y_pred), dtype=a.dtype)[labels], -1, 0)
+        inputs = {"a": a, "y": y, "Wya": parameters["Wya"], "by": parameters["by"]}
+        return replay(Case("", "readout_backward", inputs), mistakes)
+
+    return readout_backward
 
 
 def _through(caches: list[Step], mistakes: tuple[Mistake, ...]) -> list[Step]:

@@ -1,9 +1,9 @@
 """The way from the loss into the states: its right pass and its mistakes.
 
-With logits l = Wya a + by and p = softmax(l), and the loss −Σ log p[label] over steps
-and examples, divided by m::
+With logits l = Wya a + by and p = softmax(l), and the loss the mean of −log p[label]
+over m examples and T steps::
 
-    dl = (p − y) / m      dWya = Σₜ dl aᵀ      dby = Σ dl      da = Wyaᵀ dl
+    dl = (p − y) / (m T)      dWya = Σₜ dl aᵀ      dby = Σ dl      da = Wyaᵀ dl
 """
 
 from types import SimpleNamespace
@@ -15,10 +15,15 @@ from ..rounding import Floats
 from .catalogue import After, Mistake
 from .passes import Line, Lines, evaluate, softmax
 
+
+def _count(k: Any) -> int:
+    return int(k.a.shape[1] * k.a.shape[2])
+
+
 READOUT: Lines = {
     "logits": lambda k, d: np.einsum("ya,amt->ymt", k.Wya, k.a) + k.by[:, :, None],
     "p": lambda k, d: softmax(d.logits),
-    "dl": lambda k, d: (d.p - k.y) / k.a.shape[1],
+    "dl": lambda k, d: (d.p - k.y) / _count(k),
     "dWya": lambda k, d: np.einsum("ymt,amt->ya", d.dl, k.a),
     "dby": lambda k, d: d.dl.sum(axis=(1, 2))[:, None],
     "da": lambda k, d: np.einsum("ya,ymt->amt", k.Wya, d.dl),
@@ -34,29 +39,39 @@ def readout_backward(lines: Lines, inputs: dict[str, Any]) -> dict[str, Floats]:
 
 
 def _dl(name: str, says: str, line: Line | After) -> Mistake:
-    return Mistake(f"loss: {name}", says, "dl = (softmax(l) - y) / m", {"dl": line})
+    return Mistake(f"loss: {name}", says, "dl = (softmax(l) - y) / (m T)", {"dl": line})
 
 
 LOSSES = (
     _dl(
         "the label is not subtracted",
-        "dl = p / m: the one-hot label is missing.",
-        lambda k, d: d.p / k.a.shape[1],
+        "dl = p / (m T): the one-hot label is missing.",
+        lambda k, d: d.p / _count(k),
     ),
     _dl(
         "the wrong sign",
-        "dl = (y - p) / m.",
-        lambda k, d: (k.y - d.p) / k.a.shape[1],
+        "dl = (y - p) / (m T).",
+        lambda k, d: (k.y - d.p) / _count(k),
     ),
     _dl(
-        "not divided by the examples",
-        "dl = p - y, but the loss is a mean over the examples.",
+        "not divided at all",
+        "dl = p - y, but the loss is a mean over examples and steps.",
         lambda k, d: d.p - k.y,
     ),
     _dl(
-        "divided by the steps too",
-        "dl is divided by m T; the loss sums over the steps.",
-        After(lambda dl, k, d: dl / k.a.shape[2]),
+        "not divided by the steps",
+        "dl = (p - y) / m; the loss is a mean over the steps too.",
+        lambda k, d: (d.p - k.y) / k.a.shape[1],
+    ),
+    _dl(
+        "not divided by the examples",
+        "dl = (p - y) / T; the loss is a mean over the examples too.",
+        lambda k, d: (d.p - k.y) / k.a.shape[2],
+    ),
+    _dl(
+        "divided twice",
+        "dl is divided by m T once more.",
+        After(lambda dl, k, d: dl / _count(k)),
     ),
     _dl(
         "divided by the classes",
@@ -65,18 +80,18 @@ LOSSES = (
     ),
     _dl(
         "the derivative of the sigmoid as well",
-        "dl = (p - y) p (1 - p) / m: the softmax's derivative is in p - y already.",
+        "dl = (p - y) p (1 - p) / (m T): the softmax's derivative is in p - y already.",
         After(lambda dl, k, d: dl * d.p * (1 - d.p)),
     ),
     _dl(
         "the derivative with respect to p",
-        "dl = -y / p / m, which is dL/dp and not dL/dl.",
-        lambda k, d: -k.y / d.p / k.a.shape[1],
+        "dl = -y / p / (m T), which is dL/dp and not dL/dl.",
+        lambda k, d: -k.y / d.p / _count(k),
     ),
     _dl(
         "the label of the next step",
         "Step t is compared with the label of step t + 1.",
-        lambda k, d: (d.p - np.roll(k.y, -1, 2)) / k.a.shape[1],
+        lambda k, d: (d.p - np.roll(k.y, -1, 2)) / _count(k),
     ),
     _dl(
         "the last step alone",
@@ -85,7 +100,7 @@ LOSSES = (
     ),
     Mistake(
         "loss: dWya is divided by the examples again",
-        "dWya is divided by m once more; dl has the 1/m.",
+        "dWya is divided by m once more; dl has the 1 / (m T).",
         "dWya = sum of dl aT",
         {"dWya": After(lambda dw, k, d: dw / k.a.shape[1])},
     ),

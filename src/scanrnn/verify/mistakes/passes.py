@@ -31,8 +31,8 @@ def sigmoid(z: Floats) -> Floats:
 
 def softmax(z: Floats) -> Floats:
     """Over the rows: every column sums to 1."""
-    e = np.exp(z - np.max(np.asarray(z), axis=0, keepdims=True))
-    return e / e.sum(axis=0, keepdims=True)
+    e: Floats = np.exp(z - np.max(np.asarray(z), axis=0, keepdims=True))
+    return np.divide(e, e.sum(axis=0, keepdims=True))
 
 
 def rows(w: Floats, k: Any) -> Floats:
@@ -228,8 +228,9 @@ KINDS = {
 }
 
 
-def evaluate(lines: Lines, k: Any, d: SimpleNamespace) -> SimpleNamespace:
+def evaluate(lines: Lines, k: Any, d: SimpleNamespace | None = None) -> SimpleNamespace:
     """Runs the lines of a cell in their order."""
+    d = SimpleNamespace() if d is None else d
     for name, line in lines.items():
         setattr(d, name, line(k, d))
     return d
