@@ -80,13 +80,16 @@ def arguments(case: Case) -> dict[str, Any]:
 
 
 def _readout_arguments(case: Case) -> dict[str, Any]:
-    labels, p = np.argmax(inputs["y"], axis=0), d.p
-    return {"y_pred": p, "labels": labels, "a": inputs["a"], "parameters": parameters}
+    """y_pred, labels, a, parameters, as `scanrnn.course.readout_backward` takes them."""
     inputs = case.inputs
     d = evaluate({n: READOUT[n] for n in ("logits", "p")}, SimpleNamespace(**inputs))
     parameters = {"Wya": inputs["Wya"], "by": inputs["by"]}
-    labels = np.argmax(inputs["y"], axis=0)
-    return {"y_pred": d.p, "labels": labels, "a": inputs["a"], "parameters": parameters}
+    return {
+        "y_pred": d.p,
+        "labels": np.argmax(inputs["y"], axis=0),
+        "a": inputs["a"],
+        "parameters": parameters,
+    }
 
 
 def _tuple(cell: str, step: dict[str, Any]) -> tuple[Any, ...]:

@@ -32,10 +32,14 @@ class _Candidate(NamedTuple):
     hits: tuple[str, ...]  # wrong leaves that it reproduces
 
 
-def suspects(exhibits: Sequence[Exhibit], most: int = 10) -> list[Suspicion]:
+def suspects(
+    exhibits: Sequence[Exhibit], given: bool, most: int = 10
+) -> list[Suspicion]:
     """Ranks the catalogue's mistakes by the share of leaves they reproduce.
 
-    Pairs are tried where no single mistake gives all leaves of all cases.
+    Pairs are tried where no single mistake gives all leaves of all cases. Where right
+    caches were given, a mistake of the caches is named only if no other will do: the
+    function may take its cache apart in the wrong order.
     """
     if not exhibits:
         return []
@@ -45,6 +49,8 @@ def suspects(exhibits: Sequence[Exhibit], most: int = 10) -> list[Suspicion]:
     if not any(candidate.score == 1 for candidate in found):
         found = found + list(_pairs(exhibits, mistakes))
     found.sort(key=lambda c: (-c.score, len(c.mistakes)))
+    if given and any(c.score == 1 and not _of_caches(c) for c in found):
+        found = [candidate for candidate in found if not _of_caches(candidate)]
     return _described(exhibits, found, most)
 
 
@@ -163,6 +169,10 @@ def _equal(exhibits: Sequence[Exhibit], one: _Candidate, two: _Candidate) -> boo
         if a is None or b is None or not all(_close(a[name], b[name]) for name in a):
             return False
     return True
+
+
+def _of_caches(candidate: _Candidate) -> bool:
+    return any(mistake.store is not None for mistake in candidate.mistakes)
 
 
 def _names(candidate: _Candidate) -> tuple[str, ...]:
