@@ -80,7 +80,7 @@ def arguments(case: Case) -> dict[str, Any]:
 
 
 def _readout_arguments(case: Case) -> dict[str, Any]:
-    """y_pred, labels, a, parameters, as `scanrnn.course.readout_backward` takes them."""
+    """The arguments of `scanrnn.course.readout_backward`."""
     inputs = case.inputs
     d = evaluate({n: READOUT[n] for n in ("logits", "p")}, SimpleNamespace(**inputs))
     parameters = {"Wya": inputs["Wya"], "by": inputs["by"]}

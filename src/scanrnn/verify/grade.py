@@ -132,7 +132,7 @@ def _trials(function: Any, like: str, forward: Any, convention: str) -> list[_Tr
         _Trial(generic(like, sizes, 1, loud=loud), how, np.float64, "")
         for sizes, loud in zip(GENERIC, (1.0, 100.0, 1.0), strict=True)
     ]
-    single = generic(like, GENERIC[0], 1, np.float32)
+    single = generic(like, GENERIC[0], 1, np.float32, loud=100.0)
     return [*trials, _Trial(single, how, np.float32, ", float32")]
 
 
