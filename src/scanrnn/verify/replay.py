@@ -19,7 +19,7 @@ from .mistakes.passes import (
     unroll_backward,
     unroll_forward,
 )
-from .rounding import Expected, Floats, expected_from
+from .rounding import Expected, Floats, Rough, expected_from
 
 Leaves = dict[str, Floats]
 Wrap = Callable[[Floats], Floats]
@@ -51,7 +51,7 @@ def replay(
         lines = apply(lines, kind, mistake)
     if not backward:
         return _forward(kind, one_step, lines, inputs, mistakes)
-    caches = _stored(inputs["caches"], mistakes)
+    caches = _stored(_again(kind, inputs["caches"]), mistakes)
     if one_step:
         dc = inputs.get("dc_next")
         back = step_backward(kind, lines, caches[0], inputs["da_next"], dc)
@@ -60,6 +60,18 @@ def replay(
         finish = lines.get("finish", LOOP["finish"])
         return dict(finish({name: getattr(back, name) for name in names}, None))
     return unroll_backward(kind, lines, caches, inputs["da"])
+
+
+def _again(kind: Kind, caches: list[Step]) -> list[Step]:
+    """In a disturbed run every step's forward pass is disturbed too.
+
+    A right way back may compute z again from the cache, and then has its rounding.
+    """
+    if not isinstance(caches[0]["xt"], Rough):
+        return caches
+    names = ("xt", "a_prev", "c_prev", "parameters")
+    given = [{n: cache[n] for n in names if n in cache} for cache in caches]
+    return [step_forward(kind, {}, inputs) for inputs in given]
 
 
 def _apply_readout(lines: Any, mistake: Mistake) -> Any:

@@ -32,7 +32,8 @@ def sigmoid(z: Floats) -> Floats:
 def softmax(z: Floats) -> Floats:
     """Over the rows: every column sums to 1."""
     e: Floats = np.exp(z - np.max(np.asarray(z), axis=0, keepdims=True))
-    return np.divide(e, e.sum(axis=0, keepdims=True))
+    shares: Floats = e / e.sum(axis=0, keepdims=True)
+    return shares
 
 
 def rows(w: Floats, k: Any) -> Floats:
