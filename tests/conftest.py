@@ -1,5 +1,13 @@
 """Every test runs in float64 with strict dtypes, on four CPU devices."""
 
+import os
+
+# Programs here are tiny and many: most of the time goes into compiling them. LLVM's
+# optimisations are left out; XLA's own, and so all that is asserted of a program, stay.
+os.environ["XLA_FLAGS"] = (
+    os.environ.get("XLA_FLAGS", "") + " --xla_backend_optimization_level=0"
+)
+
 import jax
 
 jax.config.update("jax_num_cpu_devices", 4)

@@ -119,7 +119,7 @@ def _audit(
             if dtype in dtypes:
                 case = f"{way}, {setting.name}, {dtype}"
                 rows += _compared(names, found, right, setting, case)
-    return kept  # type: ignore[no-any-return]
+    return kept
 
 
 def _compared(
