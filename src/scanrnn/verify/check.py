@@ -42,8 +42,9 @@ def check(
     with random cotangents of all outputs and of the final state, is compared with
     JAX's differentiation of the plain scan: with `Stored`, `Recomputed` and
     `Checkpointed`, for plain sequences, lengths (0 among them), gaps, resets and
-    reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward mode, the complex step
-    or differences, the order of the Taylor remainder, and real-time recurrent learning.
+    reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward
+    mode, the complex step or differences, the order of the Taylor remainder, and
+    real-time recurrent learning.
 
     Args:
         cell: a `Cell`.
