@@ -42,8 +42,9 @@ def check(
     with random cotangents of all outputs and of the final state, is compared with
     JAX's differentiation of the plain scan: with `Stored`, `Recomputed` and
     `Checkpointed`, for plain sequences, lengths (0 among them), gaps, resets and
-    reverse, in float64 and float32. In float64 also with forward mode, the complex step
-    or differences, the order of the Taylor remainder, and real-time recurrent learning.
+    reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward
+    mode, the complex step or differences, the order of the Taylor remainder, and
+    real-time recurrent learning.
 
     Args:
         cell: a `Cell`.
@@ -110,7 +111,9 @@ def _audit(
         }
 
     kept: Any = None
-    for dtype in ("float64", *(d for d in dtypes if d != "float64")):
+    # float32 can differ from float64 by rounding alone: gaps are audited in float64.
+    single = [d for d in dtypes if d != "float64" and "mask" not in setting.options]
+    for dtype in ("float64", *single):
         args = jax.tree.map(lambda x, d=dtype: x.astype(d), (point, cotangents))
         right = expect(args, dtype)
         for way, leaves in all_ways(*args).items():
