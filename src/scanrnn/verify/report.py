@@ -16,7 +16,7 @@ class Row(NamedTuple):
     error: float  # the worst error, relative to the largest entry of the leaf
     allowed: float  # what rounding explains at that entry, in the same unit
     where: str  # the index of the worst entry
-    step: int | None  # the first wrong step, counted from the end; None if none
+    step: int | None  # t of the first wrong step met: from the end, on a way back
     passed: bool
     case: str = ""  # on what it was tried
     note: str = ""  # in words, where numbers do not say it
