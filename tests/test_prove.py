@@ -278,7 +278,10 @@ REFUSED = {
     "primitive 'floor'": (lambda z: jnp.floor(z) + z, lambda z, h: 1 + 0 * z),
     "equality": (lambda z: jnp.where(z == 1, 0.0, z), lambda z, h: 1 + 0 * z),
     "not finite": (lambda z: jnp.where(z > 0, z, jnp.nan), lambda z, h: 1 + 0 * z),
-    "from float64 to int": (lambda z: z + z.astype(int), lambda z, h: 1 + 0 * z),
+    "from float64 to int": (
+        lambda z: z + z.astype(int).astype(z.dtype),
+        lambda z, h: 1 + 0 * z,
+    ),
     "an integer that depends": (
         lambda z: z + jnp.where(z > 0, 1, 2),
         lambda z, h: 1 + 0 * z,

@@ -16,6 +16,7 @@ RNN = sr.rnn(3)
 
 
 def test_a_right_cell_passes_every_oracle():
+    before = jax.config.jax_enable_x64
     verdict = check(sr.rnn(2, activation="relu"))
     assert verdict.passed, str(verdict)
     assert {row.oracle for row in verdict.rows} >= {
@@ -28,7 +29,7 @@ def test_a_right_cell_passes_every_oracle():
         *("lengths", "mask", "resets", "reverse"),
     ):
         assert word in cases
-    assert not jax.config.jax_enable_x64
+    assert jax.config.jax_enable_x64 == before  # as the caller had it
 
 
 def transposed(*args):

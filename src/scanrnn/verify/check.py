@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..cell import Cell
+from .double import double
 from .noise import expectation
 from .oracles import all_rows
 from .relations import relate
@@ -68,7 +69,7 @@ def check(
     rows: list[Row] = []
     suspicions: dict[tuple[str, ...], Suspicion] = {}
     errors: dict[str, tuple[float, ...]] = {}
-    with jax.enable_x64(True):
+    with double():
         point, cotangents = point_of(cell, params, seed)
         try:
             rows += pull_rows(cell, point)

@@ -67,7 +67,7 @@ def _along(found: Floats, right: Expected, ways: list[Floats]) -> tuple[Floats, 
 def _row(leaf: str, oracle: str, seen: Floats, expected: Expected, case: str) -> Row:
     difference = compare(seen, expected)
     passed = not difference.wrong.any()
-    where = f"direction {difference.where[0] + 1}"
+    where = f"direction {difference.where[0] + 1}" if difference.where else ""
     error, allowed = difference.error, difference.allowed
     return Row(leaf, oracle, error, allowed, where, None, passed, case)
 

@@ -35,6 +35,7 @@ from ..backward import (
     check_way,
 )
 from ..cell import Cell
+from .double import double
 from .interpret import Value, as_field, evaluate
 from .modular import Field, Refusal, Unknowns
 from .programs import Task, Traced, configurations, draw_task, kinds_of_inputs, trace
@@ -103,7 +104,7 @@ def prove(
     _check(cell, ways, steps, (batch_size, input_size, draws), inputs)
     rows: list[Row] = []
     bound = 0.0
-    with jax.enable_x64(True):
+    with double():
         sizes = (batch_size, input_size)
         for at in configurations(inputs or kinds_of_inputs(cell, *sizes), steps):
             drawn = draws if at.masks or at.inputs == "tokens" else 1

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from .differences import directional
+from .double import double
 from .noise import expectation
 from .relations import relate
 from .report import Row, Suspicion, Verdict
@@ -66,7 +67,7 @@ def check_vjp(
     if reference is None:
         right, rows = _by_differences(task, fun, cotangents)
     else:
-        with jax.enable_x64(True):
+        with double():
             right, rows = _by_reference(task, reference, cotangents), []
             rows += _value_rows(task, fun, reference)
     oracle = "reference" if reference is not None else "own float64"
@@ -231,7 +232,7 @@ def _value_rows(
 def _by_differences(
     task: Task, fun: Callable[..., Any], cotangents: list[Cotangent]
 ) -> tuple[list[list[Expected]], list[Row]]:
-    with jax.enable_x64(True):
+    with double():
         own = _by_reference(task, fun, cotangents)
         wide = tuple(jnp.asarray(leaf, jnp.float64) for leaf in task.floats)
         rows = []
