@@ -147,3 +147,15 @@ def test_json_and_files_are_read_and_written(file, tmp_path, capsys):
     picture = tmp_path / "errors.png"
     assert main(["grade", f"{file}:good", "--plot", str(picture)]) == 0
     assert picture.exists()
+
+
+def test_a_checked_cell_can_be_drawn_with_its_two_streams(tmp_path):
+    verdict = check(RNN, dtypes=["float64"])
+    streams = verdict.streams
+    steps = len(verdict.errors["xs"])
+    assert len(streams.outputs) == len(streams.time) == len(streams.total) == steps
+    for out, time, total in zip(*streams, strict=True):
+        assert abs(out - time) <= total <= out + time  # the triangle of the two
+    path = tmp_path / "streams.png"
+    verdict.plot(str(path))
+    assert path.read_bytes()[:4] == b"\x89PNG"

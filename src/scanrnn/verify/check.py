@@ -13,7 +13,7 @@ from .double import double
 from .noise import expectation
 from .oracles import all_rows
 from .relations import relate
-from .report import Row, Suspicion, Verdict
+from .report import Row, Streams, Suspicion, Verdict
 from .rounding import Expected, Floats, compare, first_from_the_end, unit_roundoff
 from .settings import (
     WAYS,
@@ -26,6 +26,7 @@ from .settings import (
     point_of,
     settings,
 )
+from .streams import streams_of
 
 DTYPES = ("float64", "float32")
 
@@ -69,6 +70,7 @@ def check(
     rows: list[Row] = []
     suspicions: dict[tuple[str, ...], Suspicion] = {}
     errors: dict[str, tuple[float, ...]] = {}
+    streams: Streams | None = None
     with double():
         point, cotangents = point_of(cell, params, seed)
         try:
@@ -80,12 +82,14 @@ def check(
                     suspicions.setdefault(suspicion.names, suspicion)
                 if not setting.options:
                     errors = _by_step(point, found, right)
+                    streams = streams_of(cell, point, cotangents)
         except Exception as error:
             note = f"raised {type(error).__name__}: {error}".splitlines()[0]
             rows.append(Row("cell", "call", np.nan, 0.0, "", None, False, "", note))
     if all(row.passed for row in rows):
         suspicions = {}
-    return Verdict(_title(cell), tuple(rows), tuple(suspicions.values()), (), errors)
+    suspects = tuple(suspicions.values())
+    return Verdict(_title(cell), tuple(rows), suspects, (), errors, streams)
 
 
 def _title(cell: Cell) -> str:
