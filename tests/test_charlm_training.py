@@ -269,8 +269,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
 
 
 def test_two_devices_train_as_one(text, tmp_path):
-    if len(jax.devices()) < 2:
-        pytest.skip("needs two devices, for example JAX_NUM_CPU_DEVICES=2")
     one, two = (
         [
             event.loss

@@ -1,4 +1,4 @@
-"""A sharded batch: no collective in a loop over steps, one per gradient at the end."""
+"""A sharded batch: no collective in a loop over steps, at most one in a block."""
 
 import functools
 import re

@@ -21,7 +21,7 @@ Every delta is dhₜ times a factor that is known when the step ends; the tape h
 those factors.
 
 Sources: Cho et al. 2014, arXiv 1406.1078 (the unit); the form with the reset after
-the product, and b_hn: Appleyard, Kocisky and Blunsom 2016, arXiv 1604.01946 (cuDNN).
+the product, and b_hn: the documentation of torch.nn.GRU and of cuDNN.
 """
 
 import functools
