@@ -9,6 +9,7 @@ os.environ["XLA_FLAGS"] = (
 )
 
 import jax
+import pytest
 
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_enable_x64", True)
@@ -16,3 +17,13 @@ jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Run by hand, with torch, Flax and Haiku installed.
 collect_ignore = ["golden/make.py"]
+
+
+@pytest.fixture(autouse=True)
+def as_a_user_runs_it(request):
+    """Experiments run in JAX's default settings: float32, standard promotion."""
+    if not request.node.path.name.startswith("test_experiment"):
+        yield
+        return
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+        yield

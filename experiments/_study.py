@@ -1,0 +1,110 @@
+"""What the small experiments share: options, progress, training, pictures.
+
+An experiment is a script with one question. It draws everything from one seed, shows
+where it is, prints its numbers, and saves one picture.
+"""
+
+import functools
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import jax
+import numpy as np
+import optax
+import typer
+from jax import Array, lax
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from rich.console import Console
+from rich.progress import track
+
+import scanrnn as sr
+
+Params = TypeVar("Params")
+
+CELLS: dict[str, Callable[[int], sr.Cell]] = {
+    "rnn": sr.rnn,
+    "gru": sr.gru,
+    "lstm": sr.lstm,
+}
+COLOURS = {"rnn": "C3", "gru": "C0", "lstm": "C2"}
+
+Picture = Annotated[
+    Path | None,
+    typer.Option(
+        help="Where the picture goes; <name of the script>.png by default. A file "
+        "that exists is kept: the new one gets a number."
+    ),
+]
+Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
+Seeds = Annotated[int, typer.Option(min=1, help="Runs, each from a seed of its own.")]
+Steps = Annotated[int, typer.Option(min=1, help="Updates of a training run.")]
+
+console = Console(width=110, highlight=False, soft_wrap=True)
+
+
+def fit(
+    loss: Callable[[Params, Array], Array],
+    params: Params,
+    key: Array,
+    *,
+    steps: int,
+    rate: float | Callable[[Array], Array] = 1e-3,
+    clip: float = 1.0,
+    chunk: int = 50,
+    label: str = "training",
+) -> tuple[Params, np.ndarray]:
+    """Adam with clipping by the global norm; many updates per dispatch.
+
+    Args:
+        loss: params, key -> a number. It draws its batch from the key.
+        steps: updates; they run in chunks of at most ``chunk`` as one program.
+        rate: the learning rate, or a schedule of optax.
+        label: what the progress bar says.
+
+    Returns:
+        The trained params and the loss before every update, (steps,).
+    """
+    optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
+
+    def update(carry: Any, key: Array) -> Any:
+        params, state = carry
+        value, d_params = jax.value_and_grad(loss)(params, key)
+        updates, state = optimiser.update(d_params, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
+    carry = jax.tree.map(jax.numpy.copy, (params, optimiser.init(params)))
+    keys, losses = jax.random.split(key, steps), []
+    starts = range(0, steps, chunk)
+    for at in track(starts, label, console=console, transient=True):
+        carry, values = advance(carry, keys[at : at + chunk])
+        losses.append(np.asarray(values))
+    return carry[0], np.concatenate(losses)
+
+
+def figure(
+    rows: int = 1, columns: int = 1, *, width: float = 9.0, height: float = 4.5
+) -> tuple[Figure, Any]:
+    """An empty figure, without a window; and its axes."""
+    drawing = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(drawing)
+    return drawing, drawing.subplots(rows, columns)
+
+
+def save(drawing: Figure, picture: Path | None, name: str) -> Path:
+    """Writes a figure as PNG and says where; never over a file that exists."""
+    path = _free(picture or Path(name).with_suffix(".png"))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    drawing.savefig(path, dpi=110, format="png")
+    console.print(f"picture  {path}")
+    return path
+
+
+def _free(path: Path) -> Path:
+    number, free = 1, path
+    while free.exists():
+        number += 1
+        free = path.with_stem(f"{path.stem}-{number}")
+    return free

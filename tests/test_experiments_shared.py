@@ -1,0 +1,51 @@
+"""What the experiments share does what it says."""
+
+import _study
+import jax
+import jax.numpy as jnp
+import pytest
+
+
+def test_fit_finds_the_minimum_and_tells_every_loss():
+    target = jnp.array([1.0, -2.0])
+
+    def loss(params, key):
+        return jnp.sum((params - target) ** 2)
+
+    start = jnp.zeros(2)
+    params, losses = _study.fit(loss, start, jax.random.key(0), steps=70, rate=0.1)
+    assert losses.shape == (70,)
+    assert losses[0] == 5.0
+    assert losses[-1] < 0.1
+    assert jnp.allclose(params, target, atol=0.3)
+    assert jnp.array_equal(start, jnp.zeros(2))  # not donated
+
+
+def test_fit_gives_every_update_its_own_key():
+    def loss(params, key):
+        return params * 0 + jax.random.uniform(key)
+
+    _, losses = _study.fit(loss, jnp.zeros(()), jax.random.key(0), steps=60)
+    assert len(set(losses.tolist())) == 60
+
+
+def test_a_picture_is_never_overwritten(tmp_path):
+    drawing, _ = _study.figure()
+    paths = [_study.save(drawing, tmp_path / "a.png", "b") for _ in range(3)]
+    assert [path.name for path in paths] == ["a.png", "a-2.png", "a-3.png"]
+    assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
+
+
+def test_a_picture_is_named_after_its_script(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    drawing, _ = _study.figure()
+    assert _study.save(drawing, None, "two_streams").name == "two_streams.png"
+
+
+@pytest.mark.parametrize("steps", [1, 50, 51])
+def test_fit_runs_as_many_updates_as_asked(steps):
+    def loss(params, key):
+        return (params - 1.0) ** 2
+
+    _, losses = _study.fit(loss, jnp.zeros(()), jax.random.key(0), steps=steps)
+    assert len(losses) == steps
