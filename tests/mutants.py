@@ -28,8 +28,8 @@ MUTANTS = {
     # The two streams, and the order of time.
     "the carry from the next step is dropped": Mutant(
         "backward.py",
-        "return (d_prev, d_start), narrow(delta, task.start)",
-        "return (zeros, d_start), narrow(delta, task.start)",
+        "return (d_prev, d_start), narrow(delta, start)",
+        "return (zeros, d_start), narrow(delta, start)",
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
@@ -105,17 +105,31 @@ MUTANTS = {
         "d_params = cast_like(more, d_params)",
         way="recomputed",
     ),
+    "a block is written over the first one": Mutant(
+        "scan.py",
+        "times = at + jnp.arange(sequence.xs.shape[0])",
+        "times = jnp.arange(sequence.xs.shape[0])",
+        way="recomputed",
+        option="plain",
+    ),
+    "every block reads the outputs' cotangents of the first": Mutant(
+        "backward.py",
+        "view(d_hs, at, size)",
+        "view(d_hs, 0, size)",
+        way="recomputed",
+        option="plain",
+    ),
     "blocks are walked forwards on the way back": Mutant(
         "backward.py",
-        "(d_state, d_start, d_params), blocks, not course.reverse",
-        "(d_state, d_start, d_params), blocks, course.reverse",
+        "not course.reverse,\n        entries,",
+        "course.reverse,\n        entries,",
         way="recomputed",
         option="plain",
     ),
     "a segment is run again from the start of time": Mutant(
         "backward.py",
-        "_, kept = run(cell, *task, residual.entry, course, keep)",
-        "_, kept = run(cell, *task, task.start, course, keep)",
+        "_, kept = run(cell, *part.task, part.entry, course, keep)",
+        "_, kept = run(cell, *part.task, part.task.start, course, keep)",
         way="checkpointed",
         option="plain",
     ),
@@ -141,7 +155,7 @@ MUTANTS = {
     ),
     "tanh' is left out": Mutant(
         "cells/rnn.py",
-        "delta = d_state.h * tape  # (4)",
+        "delta = d_state.h * phi_prime_of_output(tape)  # (4)",
         "delta = d_state.h",
         cell="rnn",
     ),
@@ -155,33 +169,33 @@ MUTANTS = {
         "cells/lstm.py", "d_c = d_c + d_h * tape.dc_by_dh", "pass"
     ),
     "the output gate takes the memory's cotangent": Mutant(
-        "cells/lstm.py", "(d_c, d_c, d_c, d_h)", "(d_c, d_c, d_c, d_c)"
+        "cells/lstm.py", "d_h * tape.by_o", "d_c * tape.by_o"
     ),
     "the forget gate meets the new memory": Mutant(
         "cells/lstm.py", "state.c * f * (1 - f)", "c * f * (1 - f)"
     ),
     "input and forget gate change places": Mutant(
         "cells/lstm.py",
-        "delta = (\n            g * i * (1 - i),\n            state.c * f * (1 - f),",
-        "delta = (\n            state.c * f * (1 - f),\n            g * i * (1 - i),",
+        "gates = d_c * tape.by_i, d_c * tape.by_f,",
+        "gates = d_c * tape.by_f, d_c * tape.by_i,",
     ),
     "the sigmoid of the input gate is not differentiated": Mutant(
         "cells/lstm.py", "g * i * (1 - i),", "g * i,"
     ),
     "the direct path of the update gate is dropped": Mutant(
         "cells/gru.py",
-        "d_h * tape.h + times_transposed",
+        "d_h * tape.z + times_transposed",
         "times_transposed",
         cell="gru",
     ),
     "the recurrent product forgets the reset": Mutant(
         "cells/gru.py",
-        "GRUTape(delta, by_n * r, z)",
-        "GRUTape(delta, by_n, z)",
+        "by_q=by_n * r,",
+        "by_q=by_n,",
         cell="gru",
     ),
     "z multiplies the candidate in the backward only": Mutant(
-        "cells/gru.py", "by_z = (h_prev - n)", "by_z = (n - h_prev)", cell="gru"
+        "cells/gru.py", "by_z=(h_prev - n)", "by_z=(n - h_prev)", cell="gru"
     ),
     "W_n meets h_prev instead of r * h_prev": Mutant(
         "cells/gru_reset_before.py",

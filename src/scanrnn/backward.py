@@ -24,42 +24,56 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from .cell import Cell, Delta, Params, State, Tape
-from .mesh import vary_along, varying_axes
+from .mesh import is_spread, vary_along, varying_axes
 from .products import wide
 from .scan import (
     Blocks,
     Course,
+    Index,
     Sequence,
     cast_like,
     choose,
-    cut,
     join,
     narrow,
-    pair,
+    pick,
+    rooms_for,
     run,
+    run_into,
     states_before,
-    unpair,
+    view,
     walk,
     widen,
 )
 
 
 class Kept(NamedTuple):
-    """What the forward pass stacks of every step; None where it keeps nothing."""
+    """What the forward pass keeps of every step, (T, B, ·); None where nothing."""
 
-    h: Array | None  # (T, B, H), the outputs
-    others: State  # (T, B, ·), the states with None for h: it stands above
-    tapes: Tape  # (T, B, ·)
+    h: Array | None  # the outputs
+    others: State  # the states with None for h: it stands above
+    tapes: Tape
+
+    def outputs(self) -> Array:
+        assert self.h is not None  # every way keeps them on the way there
+        return self.h
 
     def states(self) -> State:
         return self.others._replace(h=self.h)
 
 
-class Residual(NamedTuple):
-    """What one block hands to the way back."""
+class Part(NamedTuple):
+    """One block on the way back."""
 
+    at: Index  # its first step
+    size: int
+    task: "Task"  # its stretch of the sequence
     entry: State  # (B, ·), the state before its first step
-    kept: Kept
+    kept: Kept  # of all steps
+
+    def states_before(self, states: State, course: Course) -> State:
+        """The state before every step of the block, given those after (size, B, ·)."""
+        start, resets = self.task.start, self.task.sequence.resets
+        return states_before(start, self.entry, states, resets, course.reverse)
 
 
 class Task(NamedTuple):
@@ -74,12 +88,15 @@ class Task(NamedTuple):
 class Stored:
     """Keeps the tape of every step: the fastest way back, and the largest.
 
-    Bytes kept: the states and the tapes, T·B·(H + tape), where the tape of `rnn` is H
-    wide, of `gru` 5H (reset before: 6H), of `lstm` 6H (and c adds H to its state).
+    Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
+    the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
+
+    Where the batch is spread over devices by ``jit``, the deltas of all steps are
+    collected at once, so that no collective stands in a loop.
     """
 
-    def block_size(self, length: int) -> int:
-        return length
+    def block_size(self, task: Task) -> int:
+        return _length(task) if is_spread(task) else _default_block(task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), tape)
@@ -88,10 +105,10 @@ class Stored:
         return kept
 
     def restore(
-        self, cell: Cell, task: Task, residual: Residual, course: Course
-    ) -> tuple[State, Tape]:
-        states = _states_before(task, residual, residual.kept.states(), course)
-        return states, residual.kept.tapes
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
+        states = view(part.kept.states(), part.at, part.size)
+        return part.states_before(states, course), part.kept.tapes, part.at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -103,7 +120,8 @@ class Recomputed:
     which h is the output anyway; and one block of tapes while the way back runs.
 
     Args:
-        block: steps per block; 16 if not given.
+        block: steps per block; if not given, as many as give the products about
+            1,000 rows.
     """
 
     block: int | None = None
@@ -111,8 +129,8 @@ class Recomputed:
     def __post_init__(self) -> None:
         _check_steps("Recomputed(block)", self.block)
 
-    def block_size(self, length: int) -> int:
-        return self.block or DEFAULT_BLOCK
+    def block_size(self, task: Task) -> int:
+        return self.block or _default_block(task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), None)
@@ -121,13 +139,14 @@ class Recomputed:
         return kept
 
     def restore(
-        self, cell: Cell, task: Task, residual: Residual, course: Course
-    ) -> tuple[State, Tape]:
-        states = _states_before(task, residual, residual.kept.states(), course)
-        drives = cell.project(task.params, task.sequence.xs)
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
+        states = view(part.kept.states(), part.at, part.size)
+        states = part.states_before(states, course)
+        drives = cell.project(part.task.params, part.task.sequence.xs)
         step = jax.vmap(cell.step, in_axes=(None, 0, 0))
-        _, tapes = step(task.params, widen(states), drives)
-        return states, narrow(tapes, task.start)
+        _, tapes = step(part.task.params, widen(states), drives)
+        return states, narrow(tapes, part.task.start), 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -146,8 +165,8 @@ class Checkpointed:
     def __post_init__(self) -> None:
         _check_steps("Checkpointed(every)", self.every)
 
-    def block_size(self, length: int) -> int:
-        return self.every or math.ceil(math.sqrt(length))
+    def block_size(self, task: Task) -> int:
+        return self.every or _near_divisor(_length(task), math.isqrt(_length(task)))
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, None, None)
@@ -156,11 +175,11 @@ class Checkpointed:
         return NOTHING
 
     def restore(
-        self, cell: Cell, task: Task, residual: Residual, course: Course
-    ) -> tuple[State, Tape]:
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
         keep = Stored().stack
-        _, kept = run(cell, *task, residual.entry, course, keep)
-        return _states_before(task, residual, kept.states(), course), kept.tapes
+        _, kept = run(cell, *part.task, part.entry, course, keep)
+        return part.states_before(kept.states(), course), kept.tapes, 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,8 +196,9 @@ Backward: TypeAlias = ByHand | Autodiff
 
 NOTHING = Kept(None, None, None)
 
-# Blocks of 16 and of 32 steps took the same time within noise; 16 holds less.
-DEFAULT_BLOCK = 16
+# Rows (steps times batch) of the products of a block. Fewer make them slower, more
+# leave the cache; between 500 and 2,000 the time was the same within noise.
+ROWS = 1024
 
 
 def check_way(backward: object) -> None:
@@ -196,7 +216,7 @@ def states_of(
     cell: Cell, task: Task, course: Course, backward: Backward
 ) -> tuple[Array, State]:
     """All outputs (T, B, H) and the final state; differentiable by ``backward``."""
-    if isinstance(backward, Autodiff):
+    if isinstance(backward, Autodiff) or not _length(task):  # no steps: no way back
         final, hs = run(
             cell, *task, task.start, course, keep=lambda state, tape: state.h
         )
@@ -209,58 +229,81 @@ def _by_hand(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Array, State]:
     # Nothing is differentiated here, so no more is kept than the outputs.
-    hs, final, _ = _forward(cell, Checkpointed(_size(way, task)), course, task)
-    return hs, final
+    kept, _, final = _forward(cell, Checkpointed(_size(way, task)), course, task)
+    return kept.outputs(), final
 
 
 def _by_hand_forward(
     cell: Cell, way: ByHand, course: Course, task: Task
-) -> tuple[tuple[Array, State], tuple[Task, Blocks]]:
-    hs, final, residuals = _forward(cell, way, course, task)
-    return (hs, final), (task, residuals)
+) -> tuple[tuple[Array, State], tuple[Task, Kept, Blocks]]:
+    kept, entries, final = _forward(cell, way, course, task)
+    return (kept.outputs(), final), (task, way.save(kept), entries)
 
 
 def _forward(
     cell: Cell, way: ByHand, course: Course, task: Task
-) -> tuple[Array, State, Blocks]:
-    def body(state: State, sequence: Sequence) -> tuple[State, tuple[Array, Residual]]:
-        part = task._replace(sequence=sequence)
-        after, kept = run(cell, *part, state, course, way.stack)
-        return after, (kept.h, Residual(state, way.save(kept)))
+) -> tuple[Kept, Blocks, State]:
+    """What is kept of every step, the states before every block, the final state."""
+    length, size = _length(task), _size(way, task)
+    if size == length:
+        final, kept = run(cell, *task, task.start, course, way.stack)
+        return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
 
-    blocks = cut(task.sequence, _length(task), _size(way, task))
-    final, kept = walk(body, task.start, blocks, course.reverse)
-    hs, residuals = unpair(kept)
-    return join(hs), final, residuals
+    def part(at: Index, size: int) -> Task:
+        return task._replace(sequence=view(task.sequence, at, size))
+
+    def stacked(state: State, at: Index, size: int, _: None) -> Any:
+        after, kept = run(cell, *part(at, size), state, course, way.stack)
+        return after, (state, kept)
+
+    def written(carry: tuple[State, Kept], at: Index, size: int, _: None) -> Any:
+        state, kept = carry
+        args = cell, *part(at, size), state, course, way.stack
+        return run_into(kept, at, *args), state
+
+    if isinstance(way, Checkpointed):
+        # Outputs that nobody asks for are then left out by the compiler.
+        final, blocks = walk(stacked, task.start, length, size, course.reverse)
+        entries, kept = blocks.unpair()
+        return join(kept), entries, final
+    carry = task.start, rooms_for(cell, *task, way.stack)
+    (final, kept), entries = walk(written, carry, length, size, course.reverse)
+    return kept, entries, final
 
 
 def _by_hand_backward(
     cell: Cell,
     way: ByHand,
     course: Course,
-    saved: tuple[Task, Blocks],
+    saved: tuple[Task, Kept, Blocks],
     cotangents: tuple[Array, State],
 ) -> tuple[Task]:
-    task, residuals = saved
+    task, kept, entries = saved
     d_hs, d_final = cotangents
 
-    def body(carry: tuple[State, State, Params], block: Any) -> Any:
-        (sequence, d_hs), residual = block
+    def body(
+        carry: tuple[State, State, Params], at: Index, size: int, entry: State
+    ) -> Any:
         d_state, d_start, d_params = carry
-        part = task._replace(sequence=sequence)
-        states_prev, tapes = way.restore(cell, part, residual, course)
+        sequence = view(task.sequence, at, size)
+        part = Part(at, size, task._replace(sequence=sequence), entry, kept)
+        states_prev, tapes, first = way.restore(cell, part, course)
         d_state, d_start, deltas = _pull_back(
-            cell, part, course, tapes, d_hs, d_state, d_start
+            cell, part, course, (tapes, first), view(d_hs, at, size), d_state, d_start
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
         d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))
-        return (d_state, d_start, d_params), d_xs
+        return (d_state, d_start, d_params), cast_like(d_xs, sequence.xs)
 
-    inputs = cut((task.sequence, d_hs), _length(task), _size(way, task))
-    blocks = pair(inputs, residuals)
     d_state = widen(d_final)
-    d_start, d_params = _zeros(d_state, task)
-    carry, d_xs = walk(body, (d_state, d_start, d_params), blocks, not course.reverse)
+    carry, d_xs = walk(
+        body,
+        (d_state, *_zeros(d_state, task)),
+        _length(task),
+        _size(way, task),
+        not course.reverse,
+        entries,
+    )
     d_state, d_start, d_params = carry
     if d_start is not None:
         d_state = jax.tree.map(jnp.add, d_state, d_start)
@@ -268,7 +311,7 @@ def _by_hand_backward(
         Task(
             cast_like(d_params, task.params),
             cast_like(d_state, task.start),
-            Sequence(cast_like(join(d_xs), task.sequence.xs)),
+            Sequence(join(d_xs)),
         ),
     )
 
@@ -278,34 +321,40 @@ _by_hand.defvjp(_by_hand_forward, _by_hand_backward)
 
 def _pull_back(
     cell: Cell,
-    task: Task,
+    part: Part,
     course: Course,
-    tapes: Tape,
+    tapes: tuple[Tape, Index],
     d_hs: Array,
     d_state: State,
     d_start: State | None,
 ) -> tuple[State, State | None, Delta]:
-    """(1) to (3) over the steps of a block, the latest first."""
+    """(1) to (3) over the steps of a block, the latest first.
+
+    Args:
+        tapes: and the place among them of the first step of the block.
+        d_hs: the cotangents of the outputs of the block.
+    """
     zeros = jax.tree.map(jnp.zeros_like, d_state)
+    (tapes, first), (params, start, sequence) = tapes, part.task
 
     def body(carry: tuple[State, State | None], at: Any) -> Any:
         d_state, d_start = carry
-        tape, d_h, skip, reset = at
+        step, skip, reset = at
+        tape, d_h = pick(tapes, first + step), pick(d_hs, step)
         d_state = d_state._replace(h=d_state.h + widen(d_h))  # (1)
         d_prev, delta = cell.pull(
-            task.params, widen(tape), choose(skip, zeros, d_state)
+            params, widen(tape), choose(skip, zeros, d_state)
         )  # (2)
         d_prev = choose(skip, d_state, d_prev)
         if d_start is not None:
             d_start = jax.tree.map(jnp.add, d_start, choose(reset, d_prev, zeros))
         d_prev = choose(reset, zeros, d_prev)  # (3)
-        return (d_prev, d_start), narrow(delta, task.start)
+        return (d_prev, d_start), narrow(delta, start)
 
-    steps = (tapes, d_hs, task.sequence.skips, task.sequence.resets)
     (d_state, d_start), deltas = lax.scan(
         body,
         (d_state, d_start),
-        steps,
+        (jnp.arange(part.size), sequence.skips, sequence.resets),
         reverse=not course.reverse,
         unroll=course.unroll,
     )
@@ -322,20 +371,27 @@ def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:
     return vary_along(zeros, varying_axes(d_state))
 
 
-def _states_before(
-    task: Task, residual: Residual, states: State, course: Course
-) -> State:
-    resets = task.sequence.resets
-    return states_before(task.start, residual.entry, states, resets, course.reverse)
-
-
 def _length(task: Task) -> int:
     return task.sequence.xs.shape[0]
 
 
 def _size(way: ByHand, task: Task) -> int:
-    length = _length(task)
-    return max(1, min(way.block_size(length), length))
+    return min(way.block_size(task), _length(task))
+
+
+def _default_block(task: Task) -> int:
+    length, batch = task.sequence.xs.shape[:2]
+    return _near_divisor(length, max(8, ROWS // max(1, batch)))
+
+
+def _near_divisor(length: int, size: int) -> int:
+    """A block of about the size; one that divides the length, if there is one near.
+
+    A rest needs a program of its own, and a copy of what the blocks have in common.
+    """
+    size = max(1, size)
+    divisors = (k for k in range(min(size, length), size // 2, -1) if length % k == 0)
+    return next(divisors, size)
 
 
 def _check_steps(name: str, steps: int | None) -> None:

@@ -35,6 +35,28 @@ def vary_along(tree: Tree, axes: frozenset[str]) -> Tree:
     return jax.tree.map(vary, tree)
 
 
+def zeros_over(length: int, aval: Any) -> Array:
+    """Zeros (length, *shape), lying on the mesh as a value of the given type does.
+
+    Args:
+        aval: as `jax.typeof` and the ``out_avals`` of a jaxpr tell it.
+    """
+    sharding = aval.sharding
+    spec = PartitionSpec(None, *sharding.spec)
+    explicit = sharding.update(spec=spec) if sharding.mesh.explicit_axes else None
+    zeros = lax.full((length, *aval.shape), 0, aval.dtype, sharding=explicit)
+    return vary_along(zeros, aval.manual_axis_type.varying)
+
+
+def is_spread(tree: Any) -> bool:
+    """Whether values may be cut over devices behind JAX's back, or before its eyes.
+
+    Inside a ``shard_map`` they are not: there every device works on its own.
+    """
+    meshes = (jax.typeof(leaf).sharding.mesh for leaf in jax.tree.leaves(tree))
+    return any(mesh.size > 1 and not mesh.are_all_axes_manual for mesh in meshes)
+
+
 def shard_batch_like(tree: Tree, xs: Array) -> Tree:
     """Shards axis 0 of every leaf as axis 1 of xs (T, B, ...), for explicit axes."""
     sharding = jax.typeof(xs).sharding

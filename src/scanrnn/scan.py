@@ -1,20 +1,26 @@
-"""The forward pass: project all inputs at once, then lax.scan the step over time.
+"""The forward pass: project the inputs, then lax.scan the step over time.
 
 Time is walked in blocks. Within a block the inputs are projected by one product and
 `step` is scanned; from block to block only the state is handed on. One block of all T
 steps is the plain scan.
+
+Why blocks: a drive is G times as wide as a state, and memory that a program touches
+for the first time is slow (the operating system maps it page by page). The drives of
+one block are used while they are in the cache, and their room is used again.
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeAlias, TypeVar
 
 import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
 from .cell import Cell, Params, State, Tape
+from .mesh import zeros_over
 from .products import wide
 
+Index: TypeAlias = int | Array
 Carry = TypeVar("Carry")
 Tree = TypeVar("Tree")
 
@@ -56,17 +62,84 @@ def run(
     Returns:
         The state after the last step, and what `keep` kept, time first.
     """
-    drives = cell.project(params, sequence.xs)
+    step = _stepper(cell, params, start, keep)
+    steps = _steps(cell, params, sequence)
+    return lax.scan(step, state, steps, reverse=course.reverse, unroll=course.unroll)
 
-    def body(state: State, at: tuple[Any, Array | None, Array | None]) -> Any:
+
+def run_into(
+    rooms: Any,
+    at: Index,
+    cell: Cell,
+    params: Params,
+    start: State,
+    sequence: Sequence,
+    state: State,
+    course: Course,
+    keep: Callable[[State, Tape], Any],
+) -> tuple[State, Any]:
+    """As `run`, for a part of a longer sequence: writes what is kept into its place.
+
+    Args:
+        rooms: arrays for all steps of the longer sequence, as `rooms_for` makes them.
+        at: the step of the longer sequence with which the part begins.
+
+    Returns:
+        The state after the last step, and ``rooms`` with the part written.
+    """
+    step = _stepper(cell, params, start, keep)
+
+    def body(carry: tuple[State, Any], this: Any) -> Any:
+        (state, rooms), (t, at_t) = carry, this
+        state, kept = step(state, at_t)
+        return (state, write(rooms, kept, t)), None
+
+    times = at + jnp.arange(sequence.xs.shape[0])
+    (state, rooms), _ = lax.scan(
+        body,
+        (state, rooms),
+        (times, _steps(cell, params, sequence)),
+        reverse=course.reverse,
+        unroll=course.unroll,
+    )
+    return state, rooms
+
+
+def rooms_for(
+    cell: Cell,
+    params: Params,
+    start: State,
+    sequence: Sequence,
+    keep: Callable[[State, Tape], Any],
+) -> Any:
+    """Zeros (T, B, ·) for what `keep` keeps of every step; nothing is computed."""
+    step = _stepper(cell, params, start, keep)
+
+    def first(params: Params, start: State, sequence: Sequence) -> Any:
+        steps = _steps(cell, params, view(sequence, 0, 1))
+        return step(start, jax.tree.map(lambda leaf: leaf[0], steps))[1]
+
+    traced = jax.make_jaxpr(first, return_shape=True)(params, start, sequence)
+    length, structure = sequence.xs.shape[0], jax.tree.structure(traced[1])
+    rooms = [zeros_over(length, aval) for aval in traced[0].out_avals]
+    return jax.tree.unflatten(structure, rooms)
+
+
+def _stepper(
+    cell: Cell, params: Params, start: State, keep: Callable[[State, Tape], Any]
+) -> Callable[[State, Any], tuple[State, Any]]:
+    def step(state: State, at: tuple[Any, Array | None, Array | None]) -> Any:
         drive, skip, reset = at
         state = choose(reset, start, state)
         after, tape = cell.step(params, widen(state), drive)
         after = choose(skip, state, cast_like(after, state))
         return after, keep(after, narrow(tape, state))
 
-    steps = (drives, sequence.skips, sequence.resets)
-    return lax.scan(body, state, steps, reverse=course.reverse, unroll=course.unroll)
+    return step
+
+
+def _steps(cell: Cell, params: Params, sequence: Sequence) -> Any:
+    return cell.project(params, sequence.xs), sequence.skips, sequence.resets
 
 
 def states_before(
@@ -88,37 +161,44 @@ def states_before(
 
 
 class Blocks(NamedTuple):
-    """A sequence cut into blocks of equal length, and the shorter rest at its end."""
+    """Something of every block, and of the shorter one at the end."""
 
-    whole: Any  # (n, size, ...)
-    rest: Any | None  # (T mod size, ...), None if size divides T
+    whole: Any  # (n, ...)
+    rest: Any | None = None  # (...), None if the blocks divide T
 
-
-def cut(tree: Any, length: int, size: int) -> Blocks:
-    """Cuts the leading axis, of the given length, into blocks; B stays as it lies."""
-    n, rest = divmod(length, size)
-
-    def whole(leaf: Array) -> Array:
-        return leaf[: n * size].reshape(n, size, *leaf.shape[1:])
-
-    tail = jax.tree.map(lambda leaf: leaf[n * size :], tree) if rest else None
-    return Blocks(jax.tree.map(whole, tree), tail)
+    def unpair(self) -> tuple["Blocks", "Blocks"]:
+        """Two of them, if what stands of every block is a pair."""
+        left, right = (None, None) if self.rest is None else self.rest
+        return Blocks(self.whole[0], left), Blocks(self.whole[1], right)
 
 
-def pair(left: Blocks, right: Blocks) -> Blocks:
-    """Two sequences cut alike as one sequence of pairs."""
-    rest = None if left.rest is None else (left.rest, right.rest)
-    return Blocks((left.whole, right.whole), rest)
+def view(tree: Any, at: Index, size: int) -> Any:
+    """The ``size`` steps from ``at`` on of arrays (T, ...)."""
+
+    def part(leaf: Array) -> Array:
+        if leaf.shape[0] == size:
+            return leaf
+        return lax.dynamic_slice_in_dim(leaf, at, size)
+
+    return jax.tree.map(part, tree)
 
 
-def unpair(blocks: Blocks) -> tuple[Blocks, Blocks]:
-    """The inverse of `pair`."""
-    left, right = (None, None) if blocks.rest is None else blocks.rest
-    return Blocks(blocks.whole[0], left), Blocks(blocks.whole[1], right)
+def pick(tree: Any, t: Index) -> Any:
+    """Step t of arrays (T, ...)."""
+    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, t, 0, False), tree)
+
+
+def write(rooms: Any, kept: Any, t: Index) -> Any:
+    """Arrays (T, ...) with step t as given."""
+
+    def put(room: Array, x: Array) -> Array:
+        return lax.dynamic_update_index_in_dim(room, x, t, 0)
+
+    return jax.tree.map(put, rooms, kept)
 
 
 def join(blocks: Blocks) -> Any:
-    """The inverse of `cut`."""
+    """Arrays of blocks (n, size, ...), and the rest, as arrays (T, ...)."""
 
     def whole_of(leaf: Array) -> Array:
         return leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:])
@@ -130,31 +210,46 @@ def join(blocks: Blocks) -> Any:
 
 
 def walk(
-    body: Callable[[Carry, Any], tuple[Carry, Any]],
+    body: Callable[[Carry, Index, int, Any], tuple[Carry, Any]],
     carry: Carry,
-    blocks: Blocks,
+    length: int,
+    size: int,
     reverse: bool,
+    given: Blocks = Blocks(None),
 ) -> tuple[Carry, Blocks]:
-    """lax.scan over blocks: ``carry, block -> carry, kept``, latest first if reverse.
+    """lax.scan over blocks of steps, latest first if reverse.
+
+    Args:
+        body: carry, the first step of the block, its size, what is given for it ->
+            carry, something of the block.
+        given: something for every block.
 
     A single block is not wrapped in a loop of its own.
     """
+    n, size_of_rest = divmod(length, size)
+
+    def on_block(carry: Carry, block: tuple[Array, Any]) -> tuple[Carry, Any]:
+        number, given = block
+        return body(carry, number * size, size, given)
 
     def over_whole(carry: Carry) -> tuple[Carry, Any]:
-        if jax.tree.leaves(blocks.whole)[0].shape[0] == 1:
-            carry, kept = body(carry, jax.tree.map(lambda leaf: leaf[0], blocks.whole))
+        if n == 1:
+            one = jax.tree.map(lambda leaf: leaf[0], given.whole)
+            carry, kept = body(carry, 0, size, one)
             return carry, jax.tree.map(lambda leaf: leaf[None], kept)
-        return lax.scan(body, carry, blocks.whole, reverse=reverse)
+        return lax.scan(on_block, carry, (jnp.arange(n), given.whole), reverse=reverse)
 
-    rest = None
-    if blocks.rest is None:
-        carry, whole = over_whole(carry)
-    elif reverse:
-        carry, rest = body(carry, blocks.rest)
+    def over_rest(carry: Carry) -> tuple[Carry, Any]:
+        if not size_of_rest:
+            return carry, None
+        return body(carry, n * size, size_of_rest, given.rest)
+
+    if reverse:
+        carry, rest = over_rest(carry)
         carry, whole = over_whole(carry)
     else:
         carry, whole = over_whole(carry)
-        carry, rest = body(carry, blocks.rest)
+        carry, rest = over_rest(carry)
     return carry, Blocks(whole, rest)
 
 
@@ -163,11 +258,11 @@ def choose(condition: Array | None, yes: Tree, no: Tree) -> Tree:
     if condition is None:
         return no
 
-    def pick(yes: Array, no: Array) -> Array:
+    def either(yes: Array, no: Array) -> Array:
         inner = range(condition.ndim, max(yes.ndim, no.ndim))
         return jnp.where(jnp.expand_dims(condition, tuple(inner)), yes, no)
 
-    return jax.tree.map(pick, yes, no)
+    return jax.tree.map(either, yes, no)
 
 
 def cast_like(tree: Any, like: Any) -> Any:

@@ -5,14 +5,14 @@ bias of n, inside the reset::
 
     forward                                 backward, from dhₜ
 
-    (1) aₜ = xₜ W_x + b           project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
-    (2) uₜ = hₜ₋₁ W_h             step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
-        q  = u_n + b_hn                         δ_r  = δ_n ∘ q ∘ r(1 − r)
-    (3) r  = σ(a_r + u_r)                       dq   = δ_n ∘ r
-        z  = σ(a_z + u_z)                   (7) dhₜ₋₁ = dhₜ ∘ z
-    (4) n  = tanh(a_n + r ∘ q)                       + [δ_r, δ_z, dq] W_hᵀ       pull
-    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁         (8) dW_h = Σₜ hₜ₋₁ᵀ [δ_r, δ_z, dq]   collect
-                                                db_hn = Σₜ dq
+    (1) xₜ W_x                    project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
+    (2) aₜ = xₜ W_x + b           step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+        uₜ = hₜ₋₁ W_h                           δ_r  = δ_n ∘ q ∘ r(1 − r)
+        q  = u_n + b_hn                         dq   = δ_n ∘ r
+    (3) r  = σ(a_r + u_r)                   (7) dhₜ₋₁ = dhₜ ∘ z
+        z  = σ(a_z + u_z)                            + [δ_r, δ_z, dq] W_hᵀ       pull
+    (4) n  = tanh(a_n + r ∘ q)              (8) dW_h = Σₜ hₜ₋₁ᵀ [δ_r, δ_z, dq]   collect
+    (5) hₜ = (1 − z) ∘ n + z ∘ hₜ₋₁             db_hn = Σₜ dq
                                             (9) dW_x = Σₜ xₜᵀ [δ_r, δ_z, δ_n]    collect
                                                 db   = Σₜ [δ_r, δ_z, δ_n]
                                                 dxₜ  = [δ_r, δ_z, δ_n] W_xᵀ
@@ -33,7 +33,6 @@ from jax.typing import DTypeLike
 
 from ..cell import Cell
 from ..products import (
-    affine,
     affine_vjp,
     sum_leading,
     sum_of_outer,
@@ -60,11 +59,13 @@ class GRUState(NamedTuple):
 
 
 class GRUTape(NamedTuple):
-    """The derivative factors of one step, by dh."""
+    """The derivative factors of one step by dh, (B, H) each."""
 
-    delta: Array  # (B, 3H)  of δ_r, δ_z, δ_n
-    q: Array  # (B, H)       of dq
-    h: Array  # (B, H)       of the direct path to h_prev: z
+    by_r: Array  # δ_r
+    by_z: Array  # δ_z
+    by_n: Array  # δ_n
+    by_q: Array  # dq
+    z: Array  # the direct path to h_prev
 
 
 class GRUDelta(NamedTuple):
@@ -111,31 +112,37 @@ def _gru(hidden_size: int) -> Cell:
         return GRUState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: GRUParams, xs: Array) -> Array:
-        return affine(xs, params.w_x, params.b)  # (1)
+        return times(xs, params.w_x)  # (1)
 
     def step(
         params: GRUParams, state: GRUState, drive: Array
     ) -> tuple[GRUState, GRUTape]:
         h_prev = state.h
-        a_r, a_z, a_n = jnp.split(drive, 3, axis=-1)
-        u_r, u_z, u_n = jnp.split(times(h_prev, params.w_h), 3, axis=-1)  # (2)
+        a = drive + params.b.astype(drive.dtype)  # (2)
+        a_r, a_z, a_n = jnp.split(a, 3, axis=-1)
+        u_r, u_z, u_n = jnp.split(times(h_prev, params.w_h), 3, axis=-1)
         q = u_n + params.b_hn.astype(u_n.dtype)
         r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)  # (3)
         n = jnp.tanh(a_n + r * q)  # (4)
         h = (1 - z) * n + z * h_prev  # (5)
         by_n = (1 - z) * (1 - n * n)
-        by_z = (h_prev - n) * z * (1 - z)
-        by_r = by_n * q * r * (1 - r)
-        delta = jnp.concatenate((by_r, by_z, by_n), axis=-1)
-        return GRUState(h), GRUTape(delta, by_n * r, z)
+        tape = GRUTape(
+            by_r=by_n * q * r * (1 - r),
+            by_z=(h_prev - n) * z * (1 - z),
+            by_n=by_n,
+            by_q=by_n * r,
+            z=z,
+        )
+        return GRUState(h), tape
 
     def pull(
         params: GRUParams, tape: GRUTape, d_state: GRUState
     ) -> tuple[GRUState, GRUDelta]:
         d_h = d_state.h
-        x = jnp.concatenate((d_h, d_h, d_h), axis=-1) * tape.delta  # (6)
-        h = jnp.concatenate((x[..., : 2 * hidden_size], d_h * tape.q), axis=-1)
-        d_h_prev = d_h * tape.h + times_transposed(h, params.w_h)  # (7)
+        delta_r, delta_z = d_h * tape.by_r, d_h * tape.by_z  # (6)
+        x = jnp.concatenate((delta_r, delta_z, d_h * tape.by_n), axis=-1)
+        h = jnp.concatenate((delta_r, delta_z, d_h * tape.by_q), axis=-1)
+        d_h_prev = d_h * tape.z + times_transposed(h, params.w_h)  # (7)
         return GRUState(d_h_prev), GRUDelta(x, h)
 
     def collect(

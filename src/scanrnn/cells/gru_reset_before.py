@@ -6,8 +6,9 @@ other::
 
     forward                                 backward, from dhₜ
 
-    (1) aₜ = xₜ W_x + b           project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
-    (2) r  = σ(a_r + hₜ₋₁ W_r)    step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+    (1) xₜ W_x                    project   (6) δ_n  = dhₜ ∘ (1 − z) ∘ (1 − n²)  pull
+    (2) aₜ = xₜ W_x + b           step          δ_z  = dhₜ ∘ (hₜ₋₁ − n) ∘ z(1 − z)
+        r  = σ(a_r + hₜ₋₁ W_r)
         z  = σ(a_z + hₜ₋₁ W_z)              (7) dk   = δ_n W_nᵀ                  pull
     (3) k  = r ∘ hₜ₋₁                       (8) δ_r  = dk ∘ hₜ₋₁ ∘ r(1 − r)      pull
     (4) n  = tanh(a_n + k W_n)              (9) dhₜ₋₁ = dhₜ ∘ z + dk ∘ r         pull
@@ -30,7 +31,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..products import affine, affine_vjp, sum_of_outer, times, times_transposed
+from ..products import affine_vjp, sum_of_outer, times, times_transposed
 from .gates import draw_weights, sigmoid
 
 
@@ -81,16 +82,17 @@ def gru_reset_before(hidden_size: int) -> Cell:
         return GRUResetBeforeState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: GRUResetBeforeParams, xs: Array) -> Array:
-        return affine(xs, params.w_x, params.b)  # (1)
+        return times(xs, params.w_x)  # (1)
 
     def step(
         params: GRUResetBeforeParams, state: GRUResetBeforeState, drive: Array
     ) -> tuple[GRUResetBeforeState, GRUResetBeforeTape]:
         h_prev = state.h
-        rz = sigmoid(drive[..., :split] + times(h_prev, params.w_h[:, :split]))  # (2)
+        a = drive + params.b.astype(drive.dtype)  # (2)
+        rz = sigmoid(a[..., :split] + times(h_prev, params.w_h[:, :split]))
         r, z = jnp.split(rz, 2, axis=-1)
         k = r * h_prev  # (3)
-        n = jnp.tanh(drive[..., split:] + times(k, params.w_h[:, split:]))  # (4)
+        n = jnp.tanh(a[..., split:] + times(k, params.w_h[:, split:]))  # (4)
         h = (1 - z) * n + z * h_prev  # (5)
         tape = GRUResetBeforeTape(
             by_z=(h_prev - n) * z * (1 - z),

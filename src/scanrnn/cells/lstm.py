@@ -4,8 +4,8 @@ Gates stand in the order i, f, g, o (torch, cuDNN) in the columns of W_x, W_h, b
 
     forward                                   backward, from dhₜ and dcₜ
 
-    (1) aₜ = xₜ W_x + b           project     (6) dcₜ  += dhₜ ∘ o ∘ (1 − s²)     pull
-    (2) zₜ = aₜ + hₜ₋₁ W_h        step        (7) δ_i   = dcₜ ∘ g ∘ i(1 − i)     pull
+    (1) aₜ = xₜ W_x               project     (6) dcₜ  += dhₜ ∘ o ∘ (1 − s²)     pull
+    (2) zₜ = aₜ + hₜ₋₁ W_h + b    step        (7) δ_i   = dcₜ ∘ g ∘ i(1 − i)     pull
     (3) i, f, o = σ(z), g = tanh(z)               δ_f   = dcₜ ∘ cₜ₋₁ ∘ f(1 − f)
     (4) cₜ = f ∘ cₜ₋₁ + i ∘ g                     δ_g   = dcₜ ∘ i ∘ (1 − g²)
     (5) s  = tanh(cₜ)                             δ_o   = dhₜ ∘ s ∘ o(1 − o)
@@ -19,6 +19,9 @@ Gates stand in the order i, f, g, o (torch, cuDNN) in the columns of W_x, W_h, b
 The tape holds the factors on the right of (6) to (8) and not the gates: they are
 known when the step ends, and the way back is left with six products element by
 element and no transcendental function.
+
+The bias is added in the step, where it costs nothing: the sum of the three terms is
+one pass over memory that has to be made anyway.
 
 One function, tanh, serves all four gates, since σ(z) = (1 + tanh(z / 2)) / 2.
 
@@ -34,7 +37,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..products import affine, affine_vjp, sum_of_outer, times, times_transposed
+from ..products import affine_vjp, sum_of_outer, times, times_transposed
 from .gates import check_size, draw_weights, sigmoid
 
 
@@ -54,11 +57,14 @@ class LSTMState(NamedTuple):
 
 
 class LSTMTape(NamedTuple):
-    """The derivative factors of one step."""
+    """The derivative factors of one step, (B, H) each."""
 
-    dc_by_dh: Array  # (B, H)   o (1 - s²)
-    delta: Array  # (B, 4H)     of i, f, g by dc, of o by dh
-    f: Array  # (B, H)          dc_prev by dc
+    dc_by_dh: Array  # o (1 − s²)
+    by_i: Array  # δ_i by dc
+    by_f: Array  # δ_f by dc
+    by_g: Array  # δ_g by dc
+    by_o: Array  # δ_o by dh
+    f: Array  # dc_prev by dc
 
 
 def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
@@ -98,23 +104,24 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
         return LSTMState(*(jnp.zeros((batch_size, hidden_size), dtype),) * 2)
 
     def project(params: LSTMParams, xs: Array) -> Array:
-        return affine(xs, params.w_x, params.b)  # (1)
+        return times(xs, params.w_x)  # (1)
 
     def step(
         params: LSTMParams, state: LSTMState, drive: Array
     ) -> tuple[LSTMState, LSTMTape]:
-        z = drive + times(state.h, params.w_h)  # (2)
+        z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
         i, f, g, o = jnp.split(z, 4, axis=-1)
         i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)  # (3)
         c = f * state.c + i * g  # (4)
         s = jnp.tanh(c)  # (5)
-        delta = (
-            g * i * (1 - i),
-            state.c * f * (1 - f),
-            i * (1 - g * g),
-            s * o * (1 - o),
+        tape = LSTMTape(
+            dc_by_dh=o * (1 - s * s),
+            by_i=g * i * (1 - i),
+            by_f=state.c * f * (1 - f),
+            by_g=i * (1 - g * g),
+            by_o=s * o * (1 - o),
+            f=f,
         )
-        tape = LSTMTape(o * (1 - s * s), jnp.concatenate(delta, axis=-1), f)
         return LSTMState(o * s, c), tape
 
     def pull(
@@ -122,7 +129,8 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
     ) -> tuple[LSTMState, Array]:
         d_h, d_c = d_state
         d_c = d_c + d_h * tape.dc_by_dh  # (6)
-        delta = jnp.concatenate((d_c, d_c, d_c, d_h), axis=-1) * tape.delta  # (7)
+        gates = d_c * tape.by_i, d_c * tape.by_f, d_c * tape.by_g, d_h * tape.by_o
+        delta = jnp.concatenate(gates, axis=-1)  # (7)
         d_c_prev = d_c * tape.f  # (8)
         return LSTMState(times_transposed(delta, params.w_h), d_c_prev), delta  # (9)
 

@@ -4,16 +4,17 @@ With φ = tanh or relu, and ∘ for the product element by element::
 
     forward                                  backward, from dhₜ (outputs and time)
 
-    (1) aₜ = xₜ W_x + b       project        (4) δₜ     = dhₜ ∘ φ'(zₜ)       pull
-    (2) zₜ = aₜ + hₜ₋₁ W_h    step           (5) dhₜ₋₁  = δₜ W_hᵀ            pull
+    (1) aₜ = xₜ W_x           project        (4) δₜ     = dhₜ ∘ φ'(zₜ)       pull
+    (2) zₜ = aₜ + hₜ₋₁ W_h + b  step         (5) dhₜ₋₁  = δₜ W_hᵀ            pull
     (3) hₜ = φ(zₜ)            step           (6) dW_h   = Σₜ hₜ₋₁ᵀ δₜ        collect
                                              (7) dW_x   = Σₜ xₜᵀ δₜ          collect
                                                  db     = Σₜ δₜ
                                                  dxₜ    = δₜ W_xᵀ
 
 φ' is read off the output, so neither zₜ nor a second tanh is needed:
-tanh' = 1 − h², relu' = [h > 0]. The engine adds to dhₜ₋₁ what arrives from the
-output at t − 1; that sum of two streams is the dhₜ of the next step back.
+tanh' = 1 − h², relu' = [h > 0]; the tape is the output itself. The engine adds to
+dhₜ₋₁ what arrives from the output at t − 1; that sum of two streams is the dhₜ of the
+next step back.
 
 Source: Elman 1990, "Finding Structure in Time"; derivation: Werbos 1990,
 "Backpropagation Through Time".
@@ -29,7 +30,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..products import affine, affine_vjp, sum_of_outer, times, times_transposed
+from ..products import affine_vjp, sum_of_outer, times, times_transposed
 from .gates import check_size, draw_weights
 
 
@@ -94,19 +95,19 @@ def _rnn(hidden_size: int, activation: str) -> Cell:
         return RNNState(jnp.zeros((batch_size, hidden_size), dtype))
 
     def project(params: RNNParams, xs: Array) -> Array:
-        return affine(xs, params.w_x, params.b)  # (1)
+        return times(xs, params.w_x)  # (1)
 
     def step(
         params: RNNParams, state: RNNState, drive: Array
     ) -> tuple[RNNState, Array]:
-        z = drive + times(state.h, params.w_h)  # (2)
+        z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
         h = phi(z)  # (3)
-        return RNNState(h), phi_prime_of_output(h)
+        return RNNState(h), h
 
     def pull(
         params: RNNParams, tape: Array, d_state: RNNState
     ) -> tuple[RNNState, Array]:
-        delta = d_state.h * tape  # (4)
+        delta = d_state.h * phi_prime_of_output(tape)  # (4)
         return RNNState(times_transposed(delta, params.w_h)), delta  # (5)
 
     def collect(

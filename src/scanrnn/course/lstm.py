@@ -75,7 +75,8 @@ def _step(
     drive = cell.project(params, xs)
     state, _ = cell.step(params, prev, drive)
     # The exercise caches the gates, which the cell's tape does not hold.
-    i, f, g, o = jnp.split(drive + times(prev.h, params.w_h), 4, axis=-1)
+    z = drive + times(prev.h, params.w_h) + params.b
+    i, f, g, o = jnp.split(z, 4, axis=-1)
     gates = (sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o))
     return state, jax.nn.softmax(plain_dense(readout, state.h)), gates
 
@@ -175,10 +176,11 @@ def _tape(cache: Mapping[str, Array]) -> LSTMTape:
     """What `cell.step` would have taped, had it found what the cache holds."""
     i, f, g, o = (cache[name] for name in ("it", "ft", "cct", "ot"))
     s = jnp.tanh(cache["c_next"])
-    delta = (
-        g * i * (1 - i),
-        cache["c_prev"] * f * (1 - f),
-        i * (1 - g * g),
-        s * o * (1 - o),
+    return LSTMTape(
+        dc_by_dh=o * (1 - s * s),
+        by_i=g * i * (1 - i),
+        by_f=cache["c_prev"] * f * (1 - f),
+        by_g=i * (1 - g * g),
+        by_o=s * o * (1 - o),
+        f=f,
     )
-    return LSTMTape(o * (1 - s * s), jnp.concatenate(delta, axis=-1), f)
