@@ -155,7 +155,7 @@ MUTANTS = {
     ),
     "tanh' is left out": Mutant(
         "cells/rnn.py",
-        "delta = d_state.h * phi_prime_of_output(tape)  # (4)",
+        "delta = d_state.h * phi_prime_of_output(tape.h)  # (4)",
         "delta = d_state.h",
         cell="rnn",
     ),

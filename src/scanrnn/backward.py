@@ -51,7 +51,7 @@ class Kept(NamedTuple):
 
     h: Array | None  # the outputs
     others: State  # the states with None for h: it stands above
-    tapes: Tape
+    tapes: Tape  # None where a tape is the state after its step
 
     def outputs(self) -> Array:
         assert self.h is not None  # every way keeps them on the way there
@@ -59,6 +59,9 @@ class Kept(NamedTuple):
 
     def states(self) -> State:
         return self.others._replace(h=self.h)
+
+    def all_tapes(self) -> Tape:
+        return self.states() if self.tapes is None else self.tapes
 
 
 class Part(NamedTuple):
@@ -95,8 +98,10 @@ class Stored:
     collected at once, so that no collective stands in a loop.
     """
 
-    def block_size(self, task: Task) -> int:
-        return _length(task) if is_spread(task) else _default_block(task)
+    def block_size(self, cell: Cell, task: Task) -> int:
+        if is_spread(task):
+            return _length(task)
+        return _default_block(cell, task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), tape)
@@ -108,7 +113,7 @@ class Stored:
         self, cell: Cell, part: Part, course: Course
     ) -> tuple[State, Tape, Index]:
         states = view(part.kept.states(), part.at, part.size)
-        return part.states_before(states, course), part.kept.tapes, part.at
+        return part.states_before(states, course), part.kept.all_tapes(), part.at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -120,8 +125,7 @@ class Recomputed:
     which h is the output anyway; and one block of tapes while the way back runs.
 
     Args:
-        block: steps per block; if not given, as many as give the products about
-            1,000 rows.
+        block: steps per block; if not given, as many as fill the cache.
     """
 
     block: int | None = None
@@ -129,8 +133,9 @@ class Recomputed:
     def __post_init__(self) -> None:
         _check_steps("Recomputed(block)", self.block)
 
-    def block_size(self, task: Task) -> int:
-        return self.block or _default_block(task)
+    def block_size(self, cell: Cell, task: Task) -> int:
+        # A block holds its tapes as well: half of what `Stored` takes.
+        return self.block or _default_block(cell, task, share=2)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), None)
@@ -165,7 +170,7 @@ class Checkpointed:
     def __post_init__(self) -> None:
         _check_steps("Checkpointed(every)", self.every)
 
-    def block_size(self, task: Task) -> int:
+    def block_size(self, cell: Cell, task: Task) -> int:
         return self.every or _near_divisor(_length(task), math.isqrt(_length(task)))
 
     def stack(self, state: State, tape: Tape) -> Kept:
@@ -179,7 +184,7 @@ class Checkpointed:
     ) -> tuple[State, Tape, Index]:
         keep = Stored().stack
         _, kept = run(cell, *part.task, part.entry, course, keep)
-        return part.states_before(kept.states(), course), kept.tapes, 0
+        return part.states_before(kept.states(), course), kept.all_tapes(), 0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -196,9 +201,11 @@ Backward: TypeAlias = ByHand | Autodiff
 
 NOTHING = Kept(None, None, None)
 
-# Rows (steps times batch) of the products of a block. Fewer make them slower, more
-# leave the cache; between 500 and 2,000 the time was the same within noise.
-ROWS = 1024
+# A block has as many steps as make its drives 2 MB, so that they stay in the cache; but
+# no fewer rows (steps times batch) than a product needs to run at speed. Both measured:
+# docs/performance.md.
+BLOCK_FLOATS = 2**19
+ROWS_AT_LEAST = 1024
 
 
 def check_way(backward: object) -> None:
@@ -229,7 +236,7 @@ def _by_hand(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Array, State]:
     # Nothing is differentiated here, so no more is kept than the outputs.
-    kept, _, final = _forward(cell, Checkpointed(_size(way, task)), course, task)
+    kept, _, final = _forward(cell, Checkpointed(_size(cell, way, task)), course, task)
     return kept.outputs(), final
 
 
@@ -244,7 +251,7 @@ def _forward(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
-    length, size = _length(task), _size(way, task)
+    length, size = _length(task), _size(cell, way, task)
     if size == length:
         final, kept = run(cell, *task, task.start, course, way.stack)
         return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
@@ -300,7 +307,7 @@ def _by_hand_backward(
         body,
         (d_state, *_zeros(d_state, task)),
         _length(task),
-        _size(way, task),
+        _size(cell, way, task),
         not course.reverse,
         entries,
     )
@@ -375,13 +382,18 @@ def _length(task: Task) -> int:
     return task.sequence.xs.shape[0]
 
 
-def _size(way: ByHand, task: Task) -> int:
-    return min(way.block_size(task), _length(task))
+def _size(cell: Cell, way: ByHand, task: Task) -> int:
+    return min(way.block_size(cell, task), _length(task))
 
 
-def _default_block(task: Task) -> int:
+def _default_block(cell: Cell, task: Task, share: int = 1) -> int:
     length, batch = task.sequence.xs.shape[:2]
-    return _near_divisor(length, max(8, ROWS // max(1, batch)))
+    step = view(task.sequence.xs, 0, 1)
+    drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
+    floats = sum(drive.size for drive in drives)  # of one step
+    least = -(-ROWS_AT_LEAST // max(1, batch))
+    steps = max(least, BLOCK_FLOATS // max(1, floats))
+    return _near_divisor(length, -(-steps // share))
 
 
 def _near_divisor(length: int, size: int) -> int:

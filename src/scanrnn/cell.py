@@ -19,7 +19,8 @@ Glossary
 ``xs``              inputs: floats (T, B, X), or integer tokens (T, B); time first
 ``drive``           the projected input of one step, (B, ·); ``drives`` is (T, B, ·)
 ``state``           what the next step needs; a NamedTuple with the output as ``h``
-``tape``            what `pull` needs of one step; what goes on it is the cell's choice
+``tape``            what `pull` needs of one step; what goes on it is the cell's choice.
+                    A step that returns its new state as its tape has it kept once
 ``delta``           cotangent of the pre-activations of one step, with any extra left
                     operand that `collect` needs
 ``h_prev, h``       the hidden state before and after a step

@@ -39,7 +39,7 @@ from ..products import (
     times,
     times_transposed,
 )
-from .gates import check_size, draw_weights, sigmoid
+from .gates import apart, check_size, draw_weights, sigmoid
 from .gru_reset_before import gru_reset_before
 
 
@@ -122,7 +122,7 @@ def _gru(hidden_size: int) -> Cell:
         a_r, a_z, a_n = jnp.split(a, 3, axis=-1)
         u_r, u_z, u_n = jnp.split(times(h_prev, params.w_h), 3, axis=-1)
         q = u_n + params.b_hn.astype(u_n.dtype)
-        r, z = sigmoid(a_r + u_r), sigmoid(a_z + u_z)  # (3)
+        r, z = apart(sigmoid(a_r + u_r), sigmoid(a_z + u_z))  # (3)
         n = jnp.tanh(a_n + r * q)  # (4)
         h = (1 - z) * n + z * h_prev  # (5)
         by_n = (1 - z) * (1 - n * n)

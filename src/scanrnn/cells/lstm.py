@@ -33,12 +33,13 @@ import functools
 from typing import NamedTuple
 
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
 from ..products import affine_vjp, sum_of_outer, times, times_transposed
-from .gates import check_size, draw_weights, sigmoid
+from .gates import check_size, draw_weights, squash
 
 
 class LSTMParams(NamedTuple):
@@ -95,6 +96,8 @@ def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
 
 @functools.cache
 def _lstm(hidden_size: int, forget_bias: float) -> Cell:
+    scale = np.repeat((0.5, 0.5, 1.0, 0.5), hidden_size)  # of i, f, g, o: see squash
+
     def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> LSTMParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 4, dtype)
         b = jnp.zeros((4, hidden_size), dtype).at[1].set(forget_bias)
@@ -110,8 +113,7 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
         params: LSTMParams, state: LSTMState, drive: Array
     ) -> tuple[LSTMState, LSTMTape]:
         z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
-        i, f, g, o = jnp.split(z, 4, axis=-1)
-        i, f, g, o = sigmoid(i), sigmoid(f), jnp.tanh(g), sigmoid(o)  # (3)
+        i, f, g, o = jnp.split(squash(z, scale), 4, axis=-1)  # (3)
         c = f * state.c + i * g  # (4)
         s = jnp.tanh(c)  # (5)
         tape = LSTMTape(

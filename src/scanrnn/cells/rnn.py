@@ -12,9 +12,9 @@ With φ = tanh or relu, and ∘ for the product element by element::
                                                  dxₜ    = δₜ W_xᵀ
 
 φ' is read off the output, so neither zₜ nor a second tanh is needed:
-tanh' = 1 − h², relu' = [h > 0]; the tape is the output itself. The engine adds to
-dhₜ₋₁ what arrives from the output at t − 1; that sum of two streams is the dhₜ of the
-next step back.
+tanh' = 1 − h², relu' = [h > 0]; so the tape is the state after the step. The engine
+adds to dhₜ₋₁ what arrives from the output at t − 1; that sum of two streams is the dhₜ
+of the next step back.
 
 Source: Elman 1990, "Finding Structure in Time"; derivation: Werbos 1990,
 "Backpropagation Through Time".
@@ -99,15 +99,15 @@ def _rnn(hidden_size: int, activation: str) -> Cell:
 
     def step(
         params: RNNParams, state: RNNState, drive: Array
-    ) -> tuple[RNNState, Array]:
+    ) -> tuple[RNNState, RNNState]:
         z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
-        h = phi(z)  # (3)
-        return RNNState(h), h
+        state = RNNState(phi(z))  # (3)
+        return state, state
 
     def pull(
-        params: RNNParams, tape: Array, d_state: RNNState
+        params: RNNParams, tape: RNNState, d_state: RNNState
     ) -> tuple[RNNState, Array]:
-        delta = d_state.h * phi_prime_of_output(tape)  # (4)
+        delta = d_state.h * phi_prime_of_output(tape.h)  # (4)
         return RNNState(times_transposed(delta, params.w_h)), delta  # (5)
 
     def collect(

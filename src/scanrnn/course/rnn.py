@@ -113,7 +113,7 @@ def rnn_cell_backward(da_next: ArrayLike, cache: Cache) -> Gradients:
         RNNParams(w_x, w_h, jnp.zeros_like(w_h[0])),  # no derivative needs b
         rows(values["xt"]),
         RNNState(rows(values["a_prev"])),
-        a_next,
+        RNNState(a_next),
         RNNState(rows(values["da_next"])),
     )
     return {
