@@ -14,6 +14,7 @@ ORDER = [
     {"checks", "scan", "cells.gates"},
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
     {"cells.gru", "backward", "readout"},
+    {"memory"},
     {"unroll"},
     {"compose"},
 ]
@@ -22,6 +23,7 @@ ROOMS = {"charlm", "verify", "course"}
 FACE = {
     "Autodiff",
     "Backward",
+    "Budget",
     "Cell",
     "Checkpointed",
     "DenseParams",
@@ -40,6 +42,7 @@ FACE = {
     "rnn",
     "softmax_cross_entropy",
     "stack",
+    "temporary_bytes",
     "unroll",
 }
 

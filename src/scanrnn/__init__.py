@@ -24,6 +24,8 @@ from .backward import Backward as Backward
 from .backward import Checkpointed as Checkpointed
 from .backward import Recomputed as Recomputed
 from .backward import Stored as Stored
+from .memory import Budget as Budget
+from .memory import temporary_bytes as temporary_bytes
 from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
 

@@ -236,7 +236,9 @@ def _by_hand(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Array, State]:
     # Nothing is differentiated here, so no more is kept than the outputs.
-    kept, _, final = _forward(cell, Checkpointed(_size(cell, way, task)), course, task)
+    kept, _, final = _forward(
+        cell, Checkpointed(steps_in_block(cell, way, task)), course, task
+    )
     return kept.outputs(), final
 
 
@@ -251,7 +253,7 @@ def _forward(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
-    length, size = _length(task), _size(cell, way, task)
+    length, size = _length(task), steps_in_block(cell, way, task)
     if size == length:
         final, kept = run(cell, *task, task.start, course, way.stack)
         return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
@@ -307,7 +309,7 @@ def _by_hand_backward(
         body,
         (d_state, *_zeros(d_state, task)),
         _length(task),
-        _size(cell, way, task),
+        steps_in_block(cell, way, task),
         not course.reverse,
         entries,
     )
@@ -382,13 +384,15 @@ def _length(task: Task) -> int:
     return task.sequence.xs.shape[0]
 
 
-def _size(cell: Cell, way: ByHand, task: Task) -> int:
+def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
+    """K, from shapes alone."""
     return min(way.block_size(cell, task), _length(task))
 
 
 def _default_block(cell: Cell, task: Task, share: int = 1) -> int:
-    length, batch = task.sequence.xs.shape[:2]
-    step = view(task.sequence.xs, 0, 1)
+    xs = task.sequence.xs
+    length, batch = xs.shape[:2]
+    step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
     drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
     floats = sum(drive.size for drive in drives)  # of one step
     least = -(-ROWS_AT_LEAST // max(1, batch))

@@ -53,7 +53,8 @@ def is_spread(tree: Any) -> bool:
 
     Inside a ``shard_map`` they are not: there every device works on its own.
     """
-    meshes = (jax.typeof(leaf).sharding.mesh for leaf in jax.tree.leaves(tree))
+    arrays = [leaf for leaf in jax.tree.leaves(tree) if isinstance(leaf, Array)]
+    meshes = (jax.typeof(leaf).sharding.mesh for leaf in arrays)
     return any(mesh.size > 1 and not mesh.are_all_axes_manual for mesh in meshes)
 
 

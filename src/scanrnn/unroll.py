@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from .backward import Backward, Stored, Task, check_way, states_of
+from .backward import Backward, Stored, Task, states_of
 from .cell import Cell, Params, State
 from .checks import (
     check_dtype,
@@ -17,6 +17,7 @@ from .checks import (
     check_start,
     check_unroll,
 )
+from .memory import Budget, way_for
 from .mesh import shard_batch_like, vary_along, varying_axes
 from .scan import Course, Sequence, choose
 
@@ -39,7 +40,7 @@ def unroll(
     resets: ArrayLike | None = None,
     reverse: bool = False,
     unroll: int = 1,
-    backward: Backward = Stored(),
+    backward: Backward | Budget = Stored(),
 ) -> Unrolled:
     """Runs a cell over time, with a backward pass of your choice.
 
@@ -74,7 +75,7 @@ def unroll(
         unroll: steps per iteration of the loop, as in `jax.lax.scan`.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
-            in time and memory.
+            in time and memory. `Budget(bytes)` takes the fastest that fits.
 
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are
@@ -97,9 +98,9 @@ def unroll(
     """
     params, inputs = jax.tree.map(jnp.asarray, params), jnp.asarray(xs)
     check_unroll(unroll)
-    check_way(backward)
     check_inputs(cell, params, inputs)
     dtype = check_dtype(params)
+    way = way_for(backward, cell, params, inputs)
     if start is None:
         start = shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)
     else:
@@ -114,7 +115,7 @@ def unroll(
     inputs = choose(skips, jnp.zeros_like(inputs), inputs)
     task = Task(params, start, Sequence(inputs, skips, resets))
     task = vary_along(task, varying_axes(task))
-    hs, final = states_of(cell, task, Course(reverse, unroll), backward)
+    hs, final = states_of(cell, task, Course(reverse, unroll), way)
     return Unrolled(choose(skips, jnp.zeros_like(hs), hs), final)
 
 
