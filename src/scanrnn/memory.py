@@ -170,19 +170,18 @@ def _phases(way: ByHand, of: _Widths, length: int, size: int) -> tuple[int, int]
         Recomputed: length * of.state,
         Checkpointed: length * of.h,
     }[type(way)]
-    restored = {
-        Stored: 0,
-        Recomputed: (of.tape or of.state) + of.state,
-        Checkpointed: of.tape + of.state,
-    }[type(way)]
+    tapes = 0 if isinstance(way, Stored) else of.tape or of.state
+    drives = 2 * of.drive if isinstance(way, Recomputed) else of.drive
     there = kept + size * of.drive
-    block = of.delta + restored
+    block = of.delta + tapes
     if size == length:
-        block += of.drive
+        block += drives
+    elif isinstance(way, Recomputed):
+        there += size * (of.x + 2 * of.h)
+        block += of.state + of.h + of.x + drives
     else:
         there += size * (of.x + 2 * of.h)
-        recomputed = isinstance(way, Recomputed)
-        block += of.h + of.x + (2 * of.drive if recomputed else of.h)
+        block += 2 * of.h + of.x
     back = size * block + (0 if isinstance(way, Checkpointed) else kept)
     return there, back
 
