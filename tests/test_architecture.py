@@ -15,11 +15,12 @@ ORDER = [
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
     {"cells.gru", "backward", "readout"},
     {"unroll"},
-    {"compose"},
+    {"compose", "adjoints"},
 ]
 ROOMS = {"charlm", "verify", "course"}
 
 FACE = {
+    "Adjoints",
     "Autodiff",
     "Backward",
     "Cell",
@@ -29,6 +30,7 @@ FACE = {
     "Recomputed",
     "Stored",
     "Unrolled",
+    "adjoints",
     "bidirectional",
     "dense",
     "gru",

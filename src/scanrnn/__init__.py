@@ -26,6 +26,8 @@ from .backward import Recomputed as Recomputed
 from .backward import Stored as Stored
 from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
+from .adjoints import Adjoints as Adjoints
+from .adjoints import adjoints as adjoints
 
 # Layers.
 from .compose import Layer as Layer

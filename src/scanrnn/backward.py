@@ -17,6 +17,7 @@ state before it. `Autodiff` is no rule at all, and the oracle of the others.
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -249,7 +250,7 @@ def _by_hand_backward(
         d_state, d_start, d_params = carry
         part = task._replace(sequence=sequence)
         states_prev, tapes = way.restore(cell, part, residual, course)
-        d_state, d_start, deltas = _pull_back(
+        d_state, d_start, deltas = pull_back(
             cell, part, course, tapes, d_hs, d_state, d_start
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
@@ -276,7 +277,7 @@ def _by_hand_backward(
 _by_hand.defvjp(_by_hand_forward, _by_hand_backward)
 
 
-def _pull_back(
+def pull_back(
     cell: Cell,
     task: Task,
     course: Course,
@@ -284,14 +285,25 @@ def _pull_back(
     d_hs: Array,
     d_state: State,
     d_start: State | None,
-) -> tuple[State, State | None, Delta]:
-    """(1) to (3) over the steps of a block, the latest first."""
+    keep: Callable[[State, Delta], Any] = lambda through_time, delta: delta,
+) -> tuple[State, State | None, Any]:
+    """(1) to (3) over the steps of a block, the latest first.
+
+    Args:
+        d_state: what arrives through time at the latest step.
+        d_start: where the cotangents that resets cut off are summed, or None.
+        keep: what to stack of each step, from the cotangent that arrives through
+            time and the delta; the delta if not given.
+
+    Returns:
+        What is left of d_state before the earliest step, d_start, and what `keep` kept.
+    """
     zeros = jax.tree.map(jnp.zeros_like, d_state)
 
     def body(carry: tuple[State, State | None], at: Any) -> Any:
-        d_state, d_start = carry
+        through_time, d_start = carry
         tape, d_h, skip, reset = at
-        d_state = d_state._replace(h=d_state.h + widen(d_h))  # (1)
+        d_state = through_time._replace(h=through_time.h + widen(d_h))  # (1)
         d_prev, delta = cell.pull(
             task.params, widen(tape), choose(skip, zeros, d_state)
         )  # (2)
@@ -299,17 +311,17 @@ def _pull_back(
         if d_start is not None:
             d_start = jax.tree.map(jnp.add, d_start, choose(reset, d_prev, zeros))
         d_prev = choose(reset, zeros, d_prev)  # (3)
-        return (d_prev, d_start), narrow(delta, task.start)
+        return (d_prev, d_start), keep(through_time, narrow(delta, task.start))
 
     steps = (tapes, d_hs, task.sequence.skips, task.sequence.resets)
-    (d_state, d_start), deltas = lax.scan(
+    (d_state, d_start), kept = lax.scan(
         body,
         (d_state, d_start),
         steps,
         reverse=not course.reverse,
         unroll=course.unroll,
     )
-    return d_state, d_start, deltas
+    return d_state, d_start, kept
 
 
 def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:
