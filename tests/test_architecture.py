@@ -15,7 +15,7 @@ ORDER = [
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
     {"cells.gru", "backward", "readout"},
     {"unroll"},
-    {"compose", "adjoints"},
+    {"compose", "adjoints", "truncated"},
 ]
 ROOMS = {"charlm", "verify", "course"}
 
@@ -42,6 +42,7 @@ FACE = {
     "rnn",
     "softmax_cross_entropy",
     "stack",
+    "truncated",
     "unroll",
 }
 

@@ -28,6 +28,7 @@ from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
 from .adjoints import Adjoints as Adjoints
 from .adjoints import adjoints as adjoints
+from .truncated import truncated as truncated
 
 # Layers.
 from .compose import Layer as Layer
