@@ -86,7 +86,7 @@ def truncated(
             state = stop_gradient(the state before step e - back)
             run on from there to e - 1; keep the outputs from first to e - 1
 
-    where a window that begins at step 0 or before begins at ``start``, gradient and all.
+    A window that would begin before step 0 begins at ``start``, with its gradient.
 
     ``every=k, back=k`` is the usual cut into chunks of k steps with the state handed
     on. ``every=1, back=k`` lets each output reach back over exactly k steps, its own
@@ -276,7 +276,8 @@ def _by_group(tree: Tree, every: int) -> Tree:
     def cut(leaf: Array) -> Array:
         short = -leaf.shape[0] % every
         leaf = jnp.pad(leaf, ((0, short), *((0, 0),) * (leaf.ndim - 1)))
-        return leaf.reshape(-1, every, *leaf.shape[1:]).swapaxes(0, 1)
+        groups = leaf.reshape(leaf.shape[0] // every, every, *leaf.shape[1:])
+        return groups.swapaxes(0, 1)
 
     return jax.tree.map(cut, tree)
 
