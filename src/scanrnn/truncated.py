@@ -192,13 +192,15 @@ def _walk_back(
     walk = _begin(task, every, d_hs, widen(d_final))
 
     def sweep(walk: Walk, first: int = 0) -> Walk:
-        at = jax.tree.map(lambda leaf: leaf[first:], (part.sequence, tapes, walk.d_hs))
+        sequence, kept, d_hs = jax.tree.map(
+            lambda leaf: leaf[first:], (part.sequence, tapes, walk.d_hs)
+        )
         d_state, d_cut, d_states = pull_back(
-            _over_leading(cell), part._replace(sequence=at[0]),
-            Course(unroll=windows.unroll), *at[1:], walk.d_state, walk.d_cut,
+            _over_leading(cell), part._replace(sequence=sequence),
+            Course(unroll=windows.unroll), kept, d_hs, walk.d_state, walk.d_cut,
             keep=lambda through_time, delta: through_time,
         )  # fmt: skip
-        d_states = d_states._replace(h=d_states.h + widen(at[2]))
+        d_states = d_states._replace(h=d_states.h + widen(d_hs))
         d_states = jax.tree.map(
             lambda all, more: jnp.concatenate((all[:first], all[first:] + more)),
             walk.d_states, d_states,

@@ -1,0 +1,121 @@
+"""How much of the gradient is lost when backpropagation through time is cut short?
+
+ANSWER
+
+    python experiments/truncation.py [--units 64] [--steps 400]
+
+Each model reads characters. Its full gradient by the parameters of the cell is
+compared with that of `sr.truncated(every=k1, back=k2)` on the same batch, before and
+after training: by the cosine of the angle between them, and by the ratio of their
+norms. k2 is how far back the window of a group reaches, k1 how many steps a group has;
+k1 = k2 is the usual cut into chunks.
+"""
+
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import scanrnn as sr
+import typer
+from _char import Params, draw, init, loss_of_outputs, text, train
+from _study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, save
+from jax import Array
+from matplotlib.figure import Figure
+from rich.progress import track
+from rich.table import Table
+
+EVERY = (1, 8, None)  # k1; None: as k2
+STYLES = {1: "-", 8: "--", None: ":"}
+
+
+class Row(NamedTuple):
+    """One truncated gradient against the full one."""
+
+    cell: str
+    trained: bool
+    every: int | None
+    back: int
+    cosine: float
+    ratio: float  # of the norms
+
+
+def backs(length: int) -> list[int]:
+    """k2: the powers of two below the length, and the length, where nothing is cut."""
+    return [2**k for k in range(length.bit_length()) if 2**k < length] + [length]
+
+
+def compare(full: Any, cut: Any) -> tuple[float, float]:
+    """The cosine between two gradients, all leaves as one vector; ratio of norms."""
+    a, b = (jax.flatten_util.ravel_pytree(tree)[0] for tree in (full, cut))
+    norms = jnp.linalg.norm(a), jnp.linalg.norm(b)
+    return float(a @ b / (norms[0] * norms[1])), float(norms[1] / norms[0])
+
+
+def gradient(
+    cell: sr.Cell, params: Params, xs: Array, labels: Array, every: int, back: int
+) -> Any:
+    """The derivative of the loss by the parameters of the cell, TBPTT(every, back)."""
+
+    def loss(cell_params: Any) -> Array:
+        run = sr.truncated(cell, cell_params, xs, every=every, back=back)
+        return loss_of_outputs(params.dense, run.outputs, labels)
+
+    return jax.grad(loss)(params.cell)
+
+
+def study(
+    name: str, cell: sr.Cell, models: dict[bool, Params], xs: Array, labels: Array
+) -> list[Row]:
+    """Every window, for the fresh model (False) and the trained one (True)."""
+    length = xs.shape[0]
+    compute = jax.jit(gradient, static_argnums=(0, 4, 5))
+    full = {k: compute(cell, p, xs, labels, 1, length) for k, p in models.items()}
+    cases = [(k1, k2) for k1 in EVERY for k2 in backs(length) if (k1 or k2) <= k2]
+    rows = []
+    for k1, k2 in track(cases, f"{name}: windows", console=console, transient=True):
+        for trained, params in models.items():
+            cut = compute(cell, params, xs, labels, k1 or k2, k2)
+            rows.append(Row(name, trained, k1, k2, *compare(full[trained], cut)))
+    return rows
+
+
+def table_of(rows: list[Row]) -> Table:
+    """Cosine (ratio of norms), one line per model and k1, one column per k2."""
+    columns = sorted({row.back for row in rows})
+    table = Table(title="cosine with the full gradient (ratio of norms), by k2")
+    for head in ("cell", "", "k1", *map(str, columns)):
+        table.add_column(head, justify="right")
+    found = {(r.cell, r.trained, r.every, r.back): r for r in rows}
+    for name, trained, every in dict.fromkeys(key[:3] for key in found):
+        cells = [found.get((name, trained, every, back)) for back in columns]
+        shown = [f"{r.cosine:.2f} ({r.ratio:.2f})" if r else "" for r in cells]
+        state = "trained" if trained else "fresh"
+        table.add_row(name, state, str(every or "= k2"), *shown)
+    return table
+
+
+def needed(rows: list[Row], name: str, trained: bool, least: float = 0.99) -> int:
+    """The smallest k2 from which on the cosine is at least that, sliding (k1 = 1)."""
+    mine = [r for r in rows if (r.cell, r.trained, r.every) == (name, trained, 1)]
+    short = [row.back for row in mine if row.cosine < least]
+    return min(row.back for row in mine if row.back > max(short, default=0))
+
+
+def draw_picture(rows: list[Row]) -> Figure:
+    """1 - cosine against k2; one panel per cell."""
+    names = list(dict.fromkeys(row.cell for row in rows))
+    drawing, panels = figure(1, len(names), width=11, height=4.2)
+    for panel, name in zip(jnp.ravel, names, strict=True):
+        pass
+    return drawing
+
+
+def main(
+    units: Annotated[int, typer.Option(min=1, help="H of every cell.")] = 64,
+    length: Annotated[int, typer.Option(min=9, help="T, characters in a row.")] = 96,
+    batch: Annotated[int, typer.Option(min=1, help="Rows of the batch.")] = 32,
+    steps: Steps = 300,
+    seed: Seed = 0,
+    picture: Picture = None,
+) -> None:
+    """Trains the three cells, compares the gradients, prints and draws."""
