@@ -98,7 +98,7 @@ def watch(
         params, state = carry
         value, d_params = jax.value_and_grad(loss)(params, key)
         updates, state = optimiser.update(d_params, state, params)
-        seen = value, optax.global_norm(d_params)
+        seen = value, optax.tree.norm(d_params)
         return (optax.apply_updates(params, updates), state), seen
 
     advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
