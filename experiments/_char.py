@@ -79,6 +79,4 @@ def train(
         outputs = sr.unroll(cell, params.cell, xs).outputs
         return loss_of_outputs(params.dense, outputs, labels)
 
-    return watch(
-        loss, params, key, steps=steps, rate=3e-3, clip=clip, label=label
-    )
+    return watch(loss, params, key, steps=steps, rate=3e-3, clip=clip, label=label)
