@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-import scanrnn as sr
 from _study import Watched, watch
 from jax import Array
 
+import scanrnn as sr
 from scanrnn.charlm import load_corpus
 
 
