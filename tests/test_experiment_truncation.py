@@ -55,8 +55,10 @@ def test_compare():
     assert ratio == pytest.approx(2**0.5)
 
 
-def test_main_draws_a_picture(tmp_path, capsys):
+def test_main_draws_a_picture(tmp_path, capsys, monkeypatch):
     path = tmp_path / "a.png"
+    monkeypatch.setattr(truncation, "CELLS", {"rnn": sr.rnn})
+    monkeypatch.setattr(truncation, "EVERY", (1, None))
     truncation.main(units=3, length=9, batch=2, steps=2, picture=path)
     assert path.stat().st_size > 10_000
     assert "a cosine of 0.99 needs k2" in capsys.readouterr().out

@@ -53,8 +53,9 @@ def test_something_is_lost_with_every_stream(model):
         assert -1 <= lost.cosine["w_h"] < 0.999, name
 
 
-def test_main_draws_a_picture(tmp_path, capsys):
+def test_main_draws_a_picture(tmp_path, capsys, monkeypatch):
     path = tmp_path / "a.png"
+    monkeypatch.setattr(two_streams, "CELLS", {"lstm": sr.lstm})
     two_streams.main(units=4, length=8, batch=2, steps=2, picture=path)
     assert path.stat().st_size > 10_000
     assert "da_prev" in capsys.readouterr().out
