@@ -1,8 +1,17 @@
 """How far back does a gradient reach, and what predicts it?
 
-ANSWER
+An rnn that starts orthogonal keeps 1% for 63 steps, one at half of that for 7, a gru
+for 13, an lstm for 75; the irnn and an rnn at twice that, which explodes by 1.15 per
+step, for all 99. Training on text takes most of it away: 11 to 13 steps remain for
+the gated cells and the tame rnns, 29 for the irnn and 30 for the wild one, and those
+two had half of their updates clipped (54% and 50%; the others 0 to 3%). The Lyapunov
+exponent predicts 11 of 12 rates to within 1.1% per step. The spectral radius of W_h
+does not: trained, it is 1.48 where the gradient shrinks to 0.69 per step. The exception
+is instructive. The trained lstm shrinks by 0.787, with an exponent of 0.967: its
+slowest memories stand at |c| near 27, where tanh(c) is flat. They last, but no output
+feels them, so no gradient enters. (Seed 0, 300 updates.)
 
-    python experiments/gradient_flow.py [--units 64] [--steps 300]
+    python experiments/gradient_flow.py [--units 64] [--steps 300]   # 30 s
 
 The loss at the last step T alone sends a gradient back: the norm of dL_T / dL_{T-k},
 the cotangent of the whole state (h, and c for the LSTM; median over the sequences),
