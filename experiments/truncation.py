@@ -4,11 +4,11 @@ Much below 8 steps, little beyond, and chunks pay more than windows. Trained on 
 for 300 updates, all three cells have a cosine above 0.99 with the full gradient from
 k2 = 8 on with a sliding window (k1 = 1), but only from k2 = 16 on with chunks
 (k1 = k2): their error falls as a power of k2, that of a window exponentially. One step
-alone leaves 0.62 (rnn), 0.74 (gru) and 0.70 (lstm). Before training the reach is that of the
-initialisation: 0.99 needs 32 steps for the rnn, 8 for the gru, 64 for the lstm with
-its forget bias of 1. A short window also shrinks the gradient: to 0.13 of its norm for
-the fresh lstm at one step. What a task needs is another matter: a window sees no
-dependency longer than itself, whatever its cosine. (Seed 0.)
+alone leaves 0.62 (rnn), 0.74 (gru) and 0.70 (lstm). Before training the reach
+is that of the initialisation: 0.99 needs 32 steps for the rnn, 8 for the gru, 64 for
+the lstm with its forget bias of 1. A short window also shrinks the gradient: to 0.13
+of its norm for the fresh lstm at one step. What a task needs is another matter: a
+window sees no dependency longer than itself, whatever its cosine. (Seed 0.)
 
     python experiments/truncation.py [--units 64] [--steps 300]    # 90 s
 
