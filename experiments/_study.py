@@ -7,7 +7,7 @@ where it is, prints its numbers, and saves one picture.
 import functools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, NamedTuple, TypeVar
 
 import jax
 import numpy as np
@@ -66,22 +66,49 @@ def fit(
     Returns:
         The trained params and the loss before every update, (steps,).
     """
+    run = watch(
+        loss, params, key, steps=steps, rate=rate, clip=clip, chunk=chunk, label=label
+    )
+    return run.params, run.losses
+
+
+class Watched(NamedTuple):
+    """A training run, with the norm of every gradient before it was clipped."""
+
+    params: Any
+    losses: np.ndarray  # (steps,)
+    norms: np.ndarray  # (steps,)
+
+
+def watch(
+    loss: Callable[[Any, Array], Array],
+    params: Any,
+    key: Array,
+    *,
+    steps: int,
+    rate: float | Callable[[Array], Array] = 1e-3,
+    clip: float = 1.0,
+    chunk: int = 50,
+    label: str = "training",
+) -> Watched:
+    """`fit`, and the global norm of the gradient at every update."""
     optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
 
     def update(carry: Any, key: Array) -> Any:
         params, state = carry
         value, d_params = jax.value_and_grad(loss)(params, key)
         updates, state = optimiser.update(d_params, state, params)
-        return (optax.apply_updates(params, updates), state), value
+        seen = value, optax.tree.norm(d_params)
+        return (optax.apply_updates(params, updates), state), seen
 
     advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
     carry = jax.tree.map(jax.numpy.copy, (params, optimiser.init(params)))
-    keys, losses = jax.random.split(key, steps), []
+    keys, seen = jax.random.split(key, steps), []
     starts = range(0, steps, chunk)
     for at in track(starts, label, console=console, transient=True):
         carry, values = advance(carry, keys[at : at + chunk])
-        losses.append(np.asarray(values))
-    return carry[0], np.concatenate(losses)
+        seen.append(np.asarray(values))  # (2, chunk)
+    return Watched(carry[0], *np.concatenate(seen, axis=1))
 
 
 def figure(

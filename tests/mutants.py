@@ -28,15 +28,15 @@ MUTANTS = {
     # The two streams, and the order of time.
     "the carry from the next step is dropped": Mutant(
         "backward.py",
-        "return (d_prev, d_start), narrow(delta, start)",
-        "return (zeros, d_start), narrow(delta, start)",
+        "return (d_prev, d_start), keep(through_time, narrow(delta, task.start))",
+        "return (zeros, d_start), keep(through_time, narrow(delta, task.start))",
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
-        "backward.py", "h=d_state.h + widen(d_h)", "h=d_state.h"
+        "backward.py", "h=through_time.h + widen(d_h)", "h=through_time.h"
     ),
     "the output's cotangent replaces the one from time": Mutant(
-        "backward.py", "h=d_state.h + widen(d_h)", "h=widen(d_h)"
+        "backward.py", "h=through_time.h + widen(d_h)", "h=widen(d_h)"
     ),
     "the backward loop runs forwards": Mutant(
         "backward.py",

@@ -16,11 +16,12 @@ ORDER = [
     {"cells.gru", "backward", "readout"},
     {"memory"},
     {"unroll"},
-    {"compose"},
+    {"compose", "adjoints", "truncated"},
 ]
 ROOMS = {"charlm", "verify", "course"}
 
 FACE = {
+    "Adjoints",
     "Autodiff",
     "Backward",
     "Budget",
@@ -31,6 +32,7 @@ FACE = {
     "Recomputed",
     "Stored",
     "Unrolled",
+    "adjoints",
     "bidirectional",
     "dense",
     "gru",
@@ -43,6 +45,7 @@ FACE = {
     "softmax_cross_entropy",
     "stack",
     "temporary_bytes",
+    "truncated",
     "unroll",
 }
 

@@ -21,6 +21,17 @@ def test_fit_finds_the_minimum_and_tells_every_loss():
     assert jnp.array_equal(start, jnp.zeros(2))  # not donated
 
 
+def test_watch_tells_the_norm_before_clipping():
+    def loss(params, key):
+        return 3.0 * params[0] - 4.0 * params[1]
+
+    run = _study.watch(loss, jnp.zeros(2), jax.random.key(0), steps=60)
+    assert run.norms.tolist() == [5.0] * 60
+    params, losses = _study.fit(loss, jnp.zeros(2), jax.random.key(0), steps=60)
+    assert jnp.array_equal(run.params, params)
+    assert run.losses.tolist() == losses.tolist()
+
+
 def test_fit_gives_every_update_its_own_key():
     def loss(params, key):
         return params * 0 + jax.random.uniform(key)

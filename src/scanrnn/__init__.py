@@ -28,6 +28,9 @@ from .memory import Budget as Budget
 from .memory import temporary_bytes as temporary_bytes
 from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
+from .adjoints import Adjoints as Adjoints
+from .adjoints import adjoints as adjoints
+from .truncated import truncated as truncated
 
 # Layers.
 from .compose import Layer as Layer

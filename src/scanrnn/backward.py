@@ -17,6 +17,7 @@ state before it. `Autodiff` is no rule at all, and the oracle of the others.
 import dataclasses
 import functools
 import math
+from collections.abc import Callable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -297,8 +298,15 @@ def _by_hand_backward(
         sequence = view(task.sequence, at, size)
         part = Part(at, size, task._replace(sequence=sequence), entry, kept)
         states_prev, tapes, first = way.restore(cell, part, course)
-        d_state, d_start, deltas = _pull_back(
-            cell, part, course, (tapes, first), view(d_hs, at, size), d_state, d_start
+        d_state, d_start, deltas = pull_back(
+            cell,
+            part.task,
+            course,
+            tapes,
+            view(d_hs, at, size),
+            d_state,
+            d_start,
+            first=first,
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
         d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))
@@ -328,46 +336,54 @@ def _by_hand_backward(
 _by_hand.defvjp(_by_hand_forward, _by_hand_backward)
 
 
-def _pull_back(
+def pull_back(
     cell: Cell,
-    part: Part,
+    task: Task,
     course: Course,
-    tapes: tuple[Tape, Index],
+    tapes: Tape,
     d_hs: Array,
     d_state: State,
     d_start: State | None,
-) -> tuple[State, State | None, Delta]:
+    keep: Callable[[State, Delta], Any] = lambda through_time, delta: delta,
+    first: Index = 0,
+) -> tuple[State, State | None, Any]:
     """(1) to (3) over the steps of a block, the latest first.
 
     Args:
-        tapes: and the place among them of the first step of the block.
-        d_hs: the cotangents of the outputs of the block.
+        d_state: what arrives through time at the latest step.
+        d_start: where the cotangents that resets cut off are summed, or None.
+        keep: what to stack of each step, from the cotangent that arrives through
+            time and the delta; the delta if not given.
+        first: where among the tapes that of the first step stands.
+
+    Returns:
+        What is left of d_state before the earliest step, d_start, and what `keep` kept.
     """
     zeros = jax.tree.map(jnp.zeros_like, d_state)
-    (tapes, first), (params, start, sequence) = tapes, part.task
 
     def body(carry: tuple[State, State | None], at: Any) -> Any:
-        d_state, d_start = carry
-        step, skip, reset = at
-        tape, d_h = pick(tapes, first + step), pick(d_hs, step)
-        d_state = d_state._replace(h=d_state.h + widen(d_h))  # (1)
+        through_time, d_start = carry
+        step, d_h, skip, reset = at
+        tape = widen(pick(tapes, first + step))
+        d_state = through_time._replace(h=through_time.h + widen(d_h))  # (1)
         d_prev, delta = cell.pull(
-            params, widen(tape), choose(skip, zeros, d_state)
+            task.params, tape, choose(skip, zeros, d_state)
         )  # (2)
         d_prev = choose(skip, d_state, d_prev)
         if d_start is not None:
             d_start = jax.tree.map(jnp.add, d_start, choose(reset, d_prev, zeros))
         d_prev = choose(reset, zeros, d_prev)  # (3)
-        return (d_prev, d_start), narrow(delta, start)
+        return (d_prev, d_start), keep(through_time, narrow(delta, task.start))
 
-    (d_state, d_start), deltas = lax.scan(
+    steps = jnp.arange(d_hs.shape[0])
+    (d_state, d_start), kept = lax.scan(
         body,
         (d_state, d_start),
-        (jnp.arange(part.size), sequence.skips, sequence.resets),
+        (steps, d_hs, task.sequence.skips, task.sequence.resets),
         reverse=not course.reverse,
         unroll=course.unroll,
     )
-    return d_state, d_start, deltas
+    return d_state, d_start, kept
 
 
 def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:

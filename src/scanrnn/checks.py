@@ -45,21 +45,33 @@ def check_dtype(params: Params) -> Any:
     return dtypes.pop()
 
 
-def check_start(cell: Cell, start: State, xs: Array, dtype: Any) -> None:
-    """start: what `cell.start(B)` makes, in the dtype of params."""
+def check_start(
+    cell: Cell, start: State, xs: Array, dtype: Any, name: str = "start"
+) -> None:
+    """start, or another state: what `cell.start(B)` makes, in the dtype of params."""
     expected = jax.eval_shape(lambda: cell.start(xs.shape[1], dtype))
     if not _same_shapes(start, expected):
         raise ValueError(
-            f"expected start as cell.start({xs.shape[1]}) makes it, "
+            f"expected {name} as cell.start({xs.shape[1]}) makes it, "
             f"{_describe(expected)}, got {_describe(start)}"
             + _batch_first_hint(xs, jax.tree.leaves(start))
         )
     for leaf in jax.tree.leaves(start):
         if leaf.dtype != dtype:
             raise ValueError(
-                f"expected start in the dtype of params, {dtype}, got {leaf.dtype}; "
+                f"expected {name} in the dtype of params, {dtype}, got {leaf.dtype}; "
                 f"make it with cell.start({xs.shape[1]}, {str(dtype)!r}) or cast it"
             )
+
+
+def check_outputs(name: str, hs: Array, xs: Array, start: State) -> None:
+    """Something of the shape and dtype of the outputs, (T, B, H)."""
+    shape = (*xs.shape[:2], start.h.shape[-1])
+    if hs.shape != shape or hs.dtype != start.h.dtype:
+        raise ValueError(
+            f"expected {name}: {start.h.dtype} (T, B, H) = {shape}, as the outputs of "
+            f"unroll, got {_show(hs)}; jax.grad by the outputs makes it"
+        )
 
 
 def check_lengths(lengths: Array, xs: Array) -> None:

@@ -96,11 +96,26 @@ def unroll(
     >>> jax.grad(loss)(params).w_h.shape
     (8, 24)
     """
-    params, inputs = jax.tree.map(jnp.asarray, params), jnp.asarray(xs)
     check_unroll(unroll)
+    task = task_of(cell, params, xs, start, lengths, mask, resets)
+    way = way_for(backward, cell, task.params, task.sequence.xs)
+    hs, final = states_of(cell, task, Course(reverse, unroll), way)
+    return Unrolled(choose(task.sequence.skips, jnp.zeros_like(hs), hs), final)
+
+
+def task_of(
+    cell: Cell,
+    params: Params,
+    xs: ArrayLike,
+    start: State | None,
+    lengths: ArrayLike | None,
+    mask: ArrayLike | None,
+    resets: ArrayLike | None,
+) -> Task:
+    """Checks the arguments of `unroll`, and makes them what the engine walks."""
+    params, inputs = jax.tree.map(jnp.asarray, params), jnp.asarray(xs)
     check_inputs(cell, params, inputs)
     dtype = check_dtype(params)
-    way = way_for(backward, cell, params, inputs)
     if start is None:
         start = shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)
     else:
@@ -114,9 +129,7 @@ def unroll(
     # What a skipped step holds is no input: not a NaN, not a token out of range.
     inputs = choose(skips, jnp.zeros_like(inputs), inputs)
     task = Task(params, start, Sequence(inputs, skips, resets))
-    task = vary_along(task, varying_axes(task))
-    hs, final = states_of(cell, task, Course(reverse, unroll), way)
-    return Unrolled(choose(skips, jnp.zeros_like(hs), hs), final)
+    return vary_along(task, varying_axes(task))
 
 
 def _skips(
