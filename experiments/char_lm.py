@@ -92,6 +92,12 @@ def train(
     devices: Annotated[
         int, option("Devices that share the batch; on a CPU, its cores.")
     ] = DEFAULT.devices,
+    steps_per_call: Annotated[
+        int | None,
+        option(
+            "Updates between looks at the losses; by the model's size if not given."
+        ),
+    ] = DEFAULT.steps_per_call,
     evaluations: Annotated[int, option("Held-out losses a run.")] = DEFAULT.evaluations,
     samples: Annotated[int, option("Samples shown a run.")] = DEFAULT.samples,
     checkpoints: Annotated[int, option("Checkpoints a run.")] = DEFAULT.checkpoints,

@@ -157,6 +157,7 @@ def arrays(run):
         (["--backward", "stored:3"], "expected a way back"),
         (["--hidden", "0"], "hidden at least 1, got 0"),
         (["--learning-rate", "nan"], "learning_rate positive, got nan"),
+        (["--steps-per-call", "0"], "steps_per_call at least 1, got 0"),
         (["--dropout", "1"], r"dropout in [0, 1), got 1"),
         (["--steps", "5", "--minutes", "1"], "--steps or --minutes, got both"),
         (["--resume", "--hidden", "9"], "keeps its settings: drop --hidden"),

@@ -24,14 +24,14 @@ from .config import Config
 from .directory import CheckpointError, RunDirectory
 from .events import Began, Compared, Event
 from .gradients import compare_gradients
-from .journal import Clock, Diverged, Journal
+from .journal import Call, Diverged, Journal
 from .model import model_of
 from .placement import Placement
 from .sample import Sampler
+from .schedule import Clock, call_length, due, steps_per_call
 from .streams import Window, cut_window, held_out_windows, lay_out
 from .text import Corpus, Vocabulary, load_corpus
 from .train import (
-    Metrics,
     Task,
     TrainState,
     evaluator,
@@ -41,7 +41,7 @@ from .train import (
 )
 from .write import Writer
 
-# Steps that may be under way when a loss is looked at: enough for the device never to
+# Calls that may be under way when a loss is looked at: enough for the device never to
 # wait for the host, few enough to stop at once.
 IN_FLIGHT = 2
 SAMPLE_LENGTH = 200
@@ -138,31 +138,46 @@ def _train(
     config, clock = setup.config, journal.clock
     update = updater(setup.task, placement.shardings(state))
     evaluate = evaluator(setup.task.model, setup.corpus.names)
+    most = steps_per_call(config, _count(state))
+    calls = Calls(journal)
     step = int(state.step)
     progress = clock.progress(step)
-    pending: collections.deque[tuple[int, float, Metrics]] = collections.deque()
     while progress < 1 or step == 0:  # one step, however short the time
-        rate_at = np.float32(clock.progress(step + 0.5))
-        state, metrics = update(state, setup.tokens, rate_at)
-        step, before = step + 1, progress
-        progress = clock.progress(step)
-        pending.append((step, progress, metrics))
-
-        def due(parts: int, before: float = before, now: float = progress) -> bool:
-            return now == 1 or int(before * parts) < int(now * parts)
-
-        evaluating, saving = due(config.evaluations), due(config.checkpoints)
-        sampling = config.samples > 0 and due(config.samples)
-        in_flight = 0 if evaluating or saving or sampling else IN_FLIGHT
-        while len(pending) > in_flight:
-            yield journal.stepped(*pending.popleft())
-        if evaluating:
+        count = call_length(config, clock, step, most)
+        rates_at = clock.ahead(step, progress, most)
+        state, metrics = update(state, setup.tokens, rates_at, np.int32(count))
+        before, progress = progress, clock.progress(step + count)
+        calls.begin(Call(step, count, before, progress, metrics))
+        step += count
+        now_due = due(config, before, progress)
+        yield from calls.end(but=0 if any(now_due) else IN_FLIGHT)
+        if now_due.evaluation:
             held_out = float(evaluate(state.params, setup.held_out))
             yield journal.evaluated(step, held_out)
-        if sampling:
+        if now_due.sample:
             yield journal.wrote(step, write_sample(setup, state))
-        if saving:
+        if now_due.checkpoint:
             yield journal.save(state)
+
+
+class Calls:
+    """The calls under way, the oldest first."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.pending: collections.deque[Call] = collections.deque()
+        self.told = journal.clock.seconds()
+
+    def begin(self, call: Call) -> None:
+        """One more is under way."""
+        self.pending.append(call)
+
+    def end(self, but: int) -> Iterator[Event]:
+        """Waits for all but the last ``but``, and tells their steps."""
+        while len(self.pending) > but:
+            for event in self.journal.called(self.pending.popleft(), self.told):
+                self.told = event.seconds
+                yield event
 
 
 def _compare(setup: Setup, state: TrainState) -> Compared:

@@ -1,4 +1,4 @@
-"""One step of training, jitted once; and the held-out loss.
+"""Many steps of training in one jitted call; and the held-out loss.
 
 A run's whole state is one NamedTuple. Whoever has it, the corpus and the config, has
 the rest of the run, number for number.
@@ -35,10 +35,10 @@ class TrainState(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What a step reports; both are finite as long as all is well."""
+    """What the steps of a call report; all finite as long as all is well."""
 
-    loss: Array  # (), nats per character
-    gradient_norm: Array  # (), before clipping
+    loss: Array  # (K,), nats per character
+    gradient_norm: Array  # (K,), before clipping
 
 
 class Task(NamedTuple):
@@ -51,7 +51,8 @@ class Task(NamedTuple):
     separator: int | None  # the token that ends a name; None for a text
 
 
-Update = Callable[[TrainState, Array, ArrayLike], tuple[TrainState, Metrics]]
+Step = Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]
+Update = Callable[[TrainState, Array, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
 
 
 @functools.cache
@@ -105,18 +106,45 @@ def task_of(config: Config, vocabulary: Vocabulary) -> Task:
 
 @functools.cache
 def updater(task: Task, shardings: Any = None) -> Update:
-    """The jitted step: state, streams (N, B), progress () -> state, metrics.
+    """The jitted call: state, streams (N, B), progress (K,), count () -> after it.
 
-    The state is donated. The streams end at different characters than they began
-    with, so at their end the state starts anew, and the next pass begins a little
-    later than the last: its windows are cut elsewhere.
+    It makes ``count`` <= K steps without coming back to the host, each at its own
+    progress, and returns the state and `Metrics` of which the first ``count`` count.
+    The state is donated. The count is traced: calls of all lengths are one program,
+    so that a step's numbers do not depend on the call it falls into.
 
     Args:
-        task: what is known when the step is traced.
+        task: what is known when the call is traced.
         shardings: of the state, if it lies on several devices: so it stays.
     """
+    step = step_of(task)
 
     def update(
+        before: TrainState, tokens: Array, progress: Array, count: Array
+    ) -> tuple[TrainState, Metrics]:
+        def body(k: Array, at: tuple[TrainState, Metrics]) -> Any:
+            after, metrics = step(at[0], tokens, progress[k])
+            noted = jax.tree.map(lambda all_, one: all_.at[k].set(one), at[1], metrics)
+            return after, noted
+
+        none = jnp.zeros_like(progress)
+        after: tuple[TrainState, Metrics] = lax.fori_loop(
+            0, count, body, (before, Metrics(none, none))
+        )
+        return after
+
+    return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
+
+
+def step_of(task: Task) -> Step:
+    """One update: state, streams (N, B), progress () -> state, metrics ().
+
+    The streams end at different characters than they began with, so at their end the
+    state starts anew, and the next pass begins a little later than the last: its
+    windows are cut elsewhere.
+    """
+
+    def step(
         before: TrainState, tokens: Array, progress: Array
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(before.key, before.step)
@@ -142,7 +170,7 @@ def updater(task: Task, shardings: Any = None) -> Update:
         )
         return after, Metrics(loss, optax.tree.norm(d_params))
 
-    return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
+    return step
 
 
 def _wrap(task: Task, at: TrainState, shape: tuple[int, ...], key: Array) -> TrainState:
