@@ -22,11 +22,11 @@ class Diverged(RuntimeError):
 class Call(NamedTuple):
     """Steps that were sent to the device together."""
 
-    step: int  # before the first of them
-    count: int
+    first: int  # how many steps were made before
+    length: int  # steps
     before: float  # the progress
     after: float
-    metrics: Metrics  # of which the first ``count`` count
+    metrics: Metrics  # of which the first ``length`` count
 
 
 class Journal(NamedTuple):
@@ -61,10 +61,10 @@ class Journal(NamedTuple):
         """
         losses, norms = jax.device_get(call.metrics)
         now = self.clock.seconds()
-        for k in range(call.count):
-            share = (k + 1) / call.count
+        for k in range(call.length):
+            share = (k + 1) / call.length
             yield self._stepped(
-                call.step + k + 1,
+                call.first + k + 1,
                 (1 - share) * call.before + share * call.after,
                 float(losses[k]),
                 float(norms[k]),

@@ -6,8 +6,9 @@ from typing import NamedTuple
 import numpy as np
 
 from .config import Config
+from .processes import agreed
 
-MOST_STEPS = 64  # of a call: beyond it nothing was gained
+MOST_STEPS = 16  # of a call: beyond it nothing was gained
 CALL_WORK = 1e9  # FLOP of a call: some 10 ms of a CPU, a hundred dispatches
 
 
@@ -23,10 +24,10 @@ class Clock(NamedTuple):
         return time.monotonic() - self.began
 
     def progress(self, step: float) -> float:
-        """The share that is done, in [0, 1]."""
+        """The share that is done, in [0, 1]; processes go by the clock of the first."""
         if self.minutes is None:
             return min(1.0, step / self.steps)
-        return min(1.0, self.seconds() / (60 * self.minutes))
+        return min(1.0, agreed(self.seconds() / (60 * self.minutes)))
 
     def ahead(self, step: int, progress: float, count: int) -> np.ndarray:
         """The progress amid each of the next ``count`` steps, float32.
@@ -91,7 +92,7 @@ def steps_per_call(config: Config, parameters: int) -> int:
     call, and are not bound by dispatch; of large ones each step is a call.
 
     >>> steps_per_call(Config(batch=8, window=16), 20_000)
-    64
+    16
     >>> steps_per_call(Config(batch=32, window=64), 800_000)
     1
     """

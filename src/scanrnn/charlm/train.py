@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from .config import Config
 from .model import CharModel, CharParams, model_of
+from .placement import STATE, Placement
 from .streams import Window, cut_window
 from .text import END_OF_NAME, Vocabulary
 
@@ -92,6 +93,19 @@ def init_state(task: Task, batch: int, seed: int) -> TrainState:
     return copy
 
 
+def place_state(state: TrainState, placement: Placement) -> TrainState:
+    """The carried state cut along its batch, all else whole on every device."""
+    whole = placement.place(state._replace(state=None))
+    placed: TrainState = whole._replace(state=placement.place(state.state, STATE))
+    return placed
+
+
+def _shardings(placement: Placement) -> TrainState:
+    """How `place_state` lays a state out: a sharding for every field."""
+    whole: Any = placement.sharding()
+    return TrainState(whole, whole, placement.sharding(STATE), whole, whole, whole)
+
+
 def task_of(config: Config, vocabulary: Vocabulary) -> Task:
     """What a config says of a step."""
     names = config.names is not None
@@ -105,7 +119,7 @@ def task_of(config: Config, vocabulary: Vocabulary) -> Task:
 
 
 @functools.cache
-def updater(task: Task, shardings: Any = None) -> Update:
+def updater(task: Task, placement: Placement | None = None) -> Update:
     """The jitted call: state, streams (N, B), progress (K,), count () -> after it.
 
     It makes ``count`` <= K steps without coming back to the host, each at its own
@@ -115,9 +129,9 @@ def updater(task: Task, shardings: Any = None) -> Update:
 
     Args:
         task: what is known when the call is traced.
-        shardings: of the state, if it lies on several devices: so it stays.
+        placement: the devices on which the state lies, if it was placed.
     """
-    step = step_of(task)
+    step = step_of(task, placement)
 
     def update(
         before: TrainState, tokens: Array, progress: Array, count: Array
@@ -133,16 +147,27 @@ def updater(task: Task, shardings: Any = None) -> Update:
         )
         return after
 
-    return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
+    if placement is None:
+        return jax.jit(update, donate_argnums=0)
+    shardings = (_shardings(placement), placement.sharding())
+    return jax.jit(update, donate_argnums=0, out_shardings=shardings)
 
 
-def step_of(task: Task) -> Step:
+def step_of(task: Task, placement: Placement | None = None) -> Step:
     """One update: state, streams (N, B), progress () -> state, metrics ().
 
     The streams end at different characters than they began with, so at their end the
     state starts anew, and the next pass begins a little later than the last: its
     windows are cut elsewhere.
+
+    What is dropped is drawn for the whole batch, however many devices share it.
     """
+    model = task.model
+    differentiate = (
+        jax.value_and_grad(model.loss, has_aux=True)
+        if placement is None
+        else placement.differentiate(model.loss)
+    )
 
     def step(
         before: TrainState, tokens: Array, progress: Array
@@ -151,10 +176,8 @@ def step_of(task: Task) -> Step:
         key_cursor, key_dropout = jax.random.split(key)
         at = _wrap(task, before, tokens.shape, key_cursor)
         window = cut_window(tokens, at.cursor, task.window, task.separator)
-        differentiate = jax.value_and_grad(task.model.loss, has_aux=True)
-        (loss, state), d_params = differentiate(
-            at.params, window, at.state, key_dropout
-        )
+        kept = model.draw_kept(key_dropout, window.inputs.shape)
+        (loss, state), d_params = differentiate(at.params, window, at.state, kept)
         updates, opt_state = task.optimiser.update(d_params, at.opt_state, at.params)
         rate = learning_rate(task.learning_rate, progress)
         updates = jax.tree.map(lambda leaf: rate * leaf, updates)
