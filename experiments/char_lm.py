@@ -159,6 +159,8 @@ def _train(
     count = devices or (config or read_about(run).config).devices
     if count > 1:  # cores of the CPU as devices; a GPU is not affected
         jax.config.update("jax_num_cpu_devices", count)
+    if processes.count > 1:
+        print(f"{processes.name} joins at {processes.coordinator}", flush=True)
     try:
         with processes.joined(f"{processes.name} broke off; {go_on(run)}"):
             events = fit(run, config, config is None, devices)

@@ -66,8 +66,14 @@ def keeper(run: RunDirectory) -> Iterator[Keeper]:
         max_to_keep=KEPT, enable_async_checkpointing=False
     )
     path = run.checkpoints.absolute()
-    with ocp.CheckpointManager(path, options=options) as manager:
+    manager = ocp.CheckpointManager(path, options=options)
+    try:
         yield Keeper(manager, run)
+    except BaseException:
+        if jax.process_count() == 1:  # to close is to wait for the others
+            manager.close()
+        raise
+    manager.close()
 
 
 def read_about(run: RunDirectory) -> About:

@@ -19,7 +19,10 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-HEARTBEAT = 10  # seconds of silence after which a process counts as lost
+# Seconds of silence after which a process counts as lost. A killed one is noticed at
+# once, by its closed connection; this is for machines that freeze, and a busy one must
+# not count as frozen.
+HEARTBEAT = 60
 PATIENCE = 120  # seconds to wait for the others to begin
 STATUS = re.compile(r"[A-Z_]+: ")  # how XLA's runtime begins its messages
 WATCH = "import sys; sys.stdin.read() or print(sys.argv[1], file=sys.stderr)"
