@@ -326,20 +326,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
     assert np.isfinite(finite).all()
 
 
-def test_two_devices_train_as_one(text, tmp_path):
-    one, two = (
-        [
-            event.loss
-            for event in train(
-                tmp_path / str(count), tiny(text, batch=4, steps=8, devices=count)
-            )
-            if isinstance(event, Stepped | Evaluated)
-        ]
-        for count in (1, 2)
-    )
-    np.testing.assert_allclose(two, one, rtol=1e-4)
-
-
 def test_too_few_devices_are_named(text, tmp_path):
     count = len(jax.devices()) + 1
     with pytest.raises(ValueError, match=f"JAX_NUM_CPU_DEVICES={count}"):
