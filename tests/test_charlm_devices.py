@@ -2,7 +2,6 @@
 
 import dataclasses
 import itertools
-import os
 import signal
 import socket
 import time
@@ -53,7 +52,7 @@ def losses(run):
 def assert_same_curve(found, expected):
     assert [step for step, _ in found] == [step for step, _ in expected]
     np.testing.assert_allclose(
-        [loss for _, loss in found], [loss for _, loss in expected], rtol=1e-4
+        [loss for _, loss in found], [loss for _, loss in expected], rtol=2e-4
     )
 
 
@@ -138,21 +137,32 @@ def test_two_processes_train_as_one_device(place, one):
     assert "held out" not in silent
 
 
+LONG = {"batch": 4, "steps": 400, "checkpoints": 4, "learning_rate": 0.005}
+
+
+@pytest.fixture(scope="module")
+def long(place):
+    """The losses of a run long enough to be broken off in its middle."""
+    with jax.numpy_dtype_promotion("standard"):
+        train(place / "long", tiny(str(place / "corpus.txt"), **LONG))
+    return losses(RunDirectory(place / "long"))
+
+
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_process_ends_the_other_and_the_run_resumes(place, one, killed):
+def test_a_killed_process_ends_the_other_and_the_run_resumes(place, long, killed):
     run = RunDirectory(place / f"killed{killed}")
-    both = start_two(*WORDS, "--out", run.path, "--steps-per-call", 1, cwd=place)
-    while not (run.steps() and run.newest() == 12):
-        assert both[killed].poll() is None
+    words = [*WORDS, "--steps", 400, "--learning-rate", 0.005, "--checkpoints", 4]
+    both = start_two(*words, "--steps-per-call", 1, "--out", run.path, cwd=place)
+    while len(run.read_metrics()) < 120 and both[0].poll() is both[1].poll() is None:
         time.sleep(0.002)
-    os.kill(both[killed].pid, signal.SIGSTOP)  # so that 12 is the last checkpoint
     both[killed].send_signal(signal.SIGKILL)
     killed_at = time.monotonic()
     _, told = both[1 - killed].communicate(timeout=120)
     both[killed].communicate()
-    assert both[1 - killed].returncode != 0
+    assert both[1 - killed].returncode not in (0, None), told
     assert time.monotonic() - killed_at < 60
     assert f"process {1 - killed} of 2 broke off; go on with" in told
     assert f"--resume --out {run.path}" in told
+    assert 0 < run.newest() < 400
     list(fit(run, resume=True, devices=1 + killed))
-    assert_same_curve(losses(run), one)
+    assert_same_curve(losses(run), long)
