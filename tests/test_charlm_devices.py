@@ -149,7 +149,9 @@ def long(place):
 
 
 @pytest.mark.parametrize("killed", [0, 1])
-def test_a_killed_process_ends_the_other_and_the_run_resumes(place, long, killed):
+def test_a_killed_process_ends_the_other_and_the_run_resumes(
+    place, long, killed, monkeypatch
+):
     run = RunDirectory(place / f"killed{killed}")
     words = [*WORDS, "--steps", 400, "--learning-rate", 0.005, "--checkpoints", 4]
     both = start_two(*words, "--steps-per-call", 1, "--out", run.path, cwd=place)
@@ -164,5 +166,6 @@ def test_a_killed_process_ends_the_other_and_the_run_resumes(place, long, killed
     assert f"process {1 - killed} of 2 broke off; go on with" in told
     assert f"--resume --out {run.path}" in told
     assert 0 < run.newest() < 400
+    monkeypatch.chdir(place)  # the corpus was named from here
     list(fit(run, resume=True, devices=1 + killed))
     assert_same_curve(losses(run), long)
