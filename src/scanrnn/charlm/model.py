@@ -111,7 +111,8 @@ def char_model(
     def draw_kept(key: Array, shape: tuple[int, ...]) -> Array | None:
         if not dropout:
             return None
-        return jax.random.bernoulli(key, 1 - dropout, (*shape, net.output_size))
+        share = jnp.float32(1 - dropout)  # so drawn alike where x64 is on
+        return jax.random.bernoulli(key, share, (*shape, net.output_size))
 
     def start(batch_size: int) -> Any:
         return net.start(batch_size, DTYPE)
