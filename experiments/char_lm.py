@@ -2,14 +2,17 @@
 
     python experiments/char_lm.py                       # trains on CPython's own texts
     python experiments/char_lm.py --text FILE --minutes 3
+    python experiments/char_lm.py --devices 2           # the batch on two cores
     python experiments/char_lm.py --resume              # goes on with the newest run
     python experiments/char_lm.py sample --prompt "The " --count 3
 
 Needs the extra ``train``: pip install "scanrnn[train]".
 """
 
+import collections
 import shlex
 import sys
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
@@ -22,16 +25,25 @@ from typer.core import TyperGroup
 from scanrnn.charlm import (
     Config,
     Diverged,
+    Lost,
+    Processes,
     RunDirectory,
     Sampler,
     fit,
+    leave,
     load_writer,
     newest_run,
     read_about,
 )
+from scanrnn.charlm.events import Event
 
 RUNS = Path("runs")
 DEFAULT = Config()
+# What a resumed run may be given: where it lies, and on how many devices it goes on.
+ON_RESUME = {
+    *("out", "resume", "devices"),
+    *("coordinator", "num_processes", "process_id"),
+}
 
 
 class TrainByDefault(TyperGroup):
@@ -90,8 +102,14 @@ def train(
         str, option("stored, recomputed[:16], checkpointed[:50] or autodiff.")
     ] = DEFAULT.backward,
     devices: Annotated[
-        int, option("Devices that share the batch; on a CPU, its cores.")
+        int, option("Devices, of each process, that share the batch; on a CPU, cores.")
     ] = DEFAULT.devices,
+    steps_per_call: Annotated[
+        int | None,
+        option(
+            "Updates between looks at the losses; by the model's size if not given."
+        ),
+    ] = DEFAULT.steps_per_call,
     evaluations: Annotated[int, option("Held-out losses a run.")] = DEFAULT.evaluations,
     samples: Annotated[int, option("Samples shown a run.")] = DEFAULT.samples,
     checkpoints: Annotated[int, option("Checkpoints a run.")] = DEFAULT.checkpoints,
@@ -101,6 +119,13 @@ def train(
     resume: Annotated[
         bool, option("Go on with the run in --out, or with the newest.", "--resume")
     ] = False,
+    coordinator: Annotated[
+        str | None, option("host:port of process 0, for all processes the same.")
+    ] = None,
+    num_processes: Annotated[
+        int, option("Processes that train together, each started by this script.")
+    ] = 1,
+    process_id: Annotated[int, option("Which of them this is, from 0 on.")] = 0,
 ) -> None:
     """Train a model (the default command)."""
     given = {
@@ -109,38 +134,60 @@ def train(
         if getattr(ctx.get_parameter_source(name), "name", "") == "COMMANDLINE"
     }
     values = {name: ctx.params[name] for name in DEFAULT.as_dict()}
-    if resume and given - {"out", "resume"}:
-        surplus = ", ".join(
-            f"--{name.replace('_', '-')}" for name in sorted(given - {"out", "resume"})
-        )
-        fail(f"a resumed run keeps its settings: drop {surplus}")
+    processes = Processes(coordinator, num_processes, process_id)
+    if resume and given - ON_RESUME:
+        surplus = (f"--{name.replace('_', '-')}" for name in sorted(given - ON_RESUME))
+        fail(f"a resumed run keeps its settings: drop {', '.join(surplus)}")
     if {"steps", "minutes"} <= given:
         fail("expected --steps or --minutes, got both")
     try:
+        processes.check()
+        if processes.count > 1 and out is None:
+            fail("several processes share one run: give all of them the same --out")
         if resume:
             run, config = newest_run(RUNS) if out is None else RunDirectory(out), None
         else:
             run, config = RunDirectory(out or _dated()), Config(**values)
-        _train(run, config)
-    except (ValueError, OSError, Diverged) as error:
+        _train(run, config, devices if "devices" in given else None, processes)
+    except (ValueError, OSError, Diverged, Lost) as error:
         fail(str(error))
 
 
-def _train(run: RunDirectory, config: Config | None) -> None:
-    resume = config is None
-    config = config or read_about(run).config
-    if config.devices > 1:  # cores of the CPU as devices; a GPU is not affected
-        jax.config.update("jax_num_cpu_devices", config.devices)
+def _train(
+    run: RunDirectory, config: Config | None, devices: int | None, processes: Processes
+) -> None:
+    count = devices or (config or read_about(run).config).devices
+    if count > 1:  # cores of the CPU as devices; a GPU is not affected
+        jax.config.update("jax_num_cpu_devices", count)
+    if processes.count > 1:
+        print(f"{processes.name} joins at {processes.coordinator}", flush=True)
     try:
-        with Screen(run) as screen:
-            for event in fit(run, None if resume else config, resume):
-                screen.show(event)
+        with processes.joined(f"{processes.name} broke off; {go_on(run)}"):
+            events = fit(run, config, config is None, devices)
+            if processes.index == 0:
+                _show(run, events)
+            else:
+                print(
+                    f"{processes.name} trains; process 0 shows how it goes", flush=True
+                )
+                collections.deque(events, maxlen=0)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; go on with\n  {command('--resume', '--out', run.path)}")
-        raise typer.Exit(130) from None
+        print(f"\ninterrupted; {go_on(run)}")
+        end(130)
+
+
+def _show(run: RunDirectory, events: Iterator[Event]) -> None:
+    with Screen(run) as screen:
+        for event in events:
+            screen.show(event)
     draw_curve(run)
     print(f"curve    {run.curve}\nmetrics  {run.metrics}")
     print(f"let it write:\n  {command('sample', '--run', run.path)}")
+
+
+def go_on(run: RunDirectory) -> str:
+    """How a run that broke off is resumed."""
+    return f"go on with\n  {command('--resume', '--out', run.path)}"
 
 
 @app.command()
@@ -188,7 +235,13 @@ def _dated() -> Path:
 def fail(message: str) -> Any:
     """Says what is wrong, on one line, and ends with status 1."""
     print(f"error: {message}", file=sys.stderr)
-    raise typer.Exit(1)
+    end(1)
+
+
+def end(status: int) -> None:
+    """Ends; one of several processes does not wait for the others."""
+    leave(status)
+    raise typer.Exit(status)
 
 
 if __name__ == "__main__":

@@ -23,6 +23,9 @@ SMALL = [
 ]
 
 
+PAIR = ["--num-processes", "2", "--coordinator", "localhost:1"]
+
+
 def start(*words, cwd, **options):
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(sys.path),
@@ -157,8 +160,16 @@ def arrays(run):
         (["--backward", "stored:3"], "expected a way back"),
         (["--hidden", "0"], "hidden at least 1, got 0"),
         (["--learning-rate", "nan"], "learning_rate positive, got nan"),
+        (["--steps-per-call", "0"], "steps_per_call at least 1, got 0"),
         (["--dropout", "1"], r"dropout in [0, 1), got 1"),
         (["--steps", "5", "--minutes", "1"], "--steps or --minutes, got both"),
+        (["--num-processes", "2"], "expected a coordinator for 2 processes, got none"),
+        (["--coordinator", "localhost:1"], "several processes at localhost:1, got 1"),
+        (["--num-processes", "0"], "expected at least 1 process, got 0"),
+        ([*PAIR, "--process-id", "2"], "a process id from 0 to 1, got 2"),
+        ([*PAIR, "--coordinator", "host"], "a coordinator host:port, got 'host'"),
+        ([*PAIR], "give all of them the same --out"),
+        (["--devices", "3", "--batch", "4"], "a multiple of devices, got 4 streams"),
         (["--resume", "--hidden", "9"], "keeps its settings: drop --hidden"),
         (["--resume", "--out", "nowhere"], "nowhere holds no checkpoint"),
         (["--text", "nowhere"], "cannot read nowhere"),

@@ -19,6 +19,7 @@ from scanrnn.charlm.events import Compared, Evaluated, Stepped
 from scanrnn.charlm.gradients import compare_gradients
 from scanrnn.charlm.loop import prepare
 from scanrnn.charlm.model import model_of
+from scanrnn.charlm.schedule import steps_per_call
 from scanrnn.charlm.streams import Window, cut_window
 from scanrnn.charlm.train import (
     TrainState,
@@ -48,14 +49,18 @@ def names(tmp_path_factory):
     return write_names(tmp_path_factory.mktemp("corpus"))
 
 
+def at(*progress: float) -> np.ndarray:
+    return np.asarray(progress, np.float32)
+
+
 def walk(config: Config, steps: int) -> tuple[TrainState, list[float]]:
     setup = prepare(config)
     update = updater(setup.task)
     state = init_state(setup.task, config.batch, config.seed)
     losses = []
     for step in range(steps):
-        state, metrics = update(state, setup.tokens, np.float32(step / steps))
-        losses.append(float(metrics.loss))
+        state, metrics = update(state, setup.tokens, at(step / steps), 1)
+        losses.append(float(metrics.loss[0]))
     return state, losses
 
 
@@ -167,21 +172,73 @@ def test_another_way_back_trains_alike(text):
     np.testing.assert_allclose(after("checkpointed:3"), after("stored"), rtol=1e-4)
 
 
-def test_the_step_is_traced_once(text):
+def test_calls_of_all_lengths_are_traced_once(text):
     setup = prepare(tiny(text))
     update = updater.__wrapped__(setup.task).__wrapped__
     counted = jax.jit(chex.assert_max_traces(update, n=1), donate_argnums=0)
     state = init_state(setup.task, TINY.batch, 0)
-    for step in range(200):  # more than a pass over the streams
-        state, _ = counted(state, setup.tokens, np.float32(step / 200))
+    for count in (
+        1,
+        30,
+        17,
+        2,
+        30,
+        30,
+        30,
+        30,
+        30,
+    ):  # more than a pass over the streams
+        state, _ = counted(state, setup.tokens, np.zeros(30, np.float32), count)
     assert int(state.step) == 200
+
+
+def test_how_steps_fall_into_calls_changes_no_bit(text):
+    setup = prepare(tiny(text))
+    update, rates = updater(setup.task), np.linspace(0, 1, 36, dtype=np.float32)
+    ends = []
+    for lengths in ((1,) * 36, (12, 12, 12), (5, 12, 12, 7)):
+        state, losses = init_state(setup.task, TINY.batch, 0), []
+        for count in lengths:
+            padded = np.resize(rates[len(losses) :][:count], 12)
+            state, metrics = update(state, setup.tokens, padded, count)
+            losses += [*np.asarray(metrics.loss[:count])]
+        ends.append((jax.device_get(state._replace(key=0)), losses))
+    chex.assert_trees_all_equal(*ends)
+
+
+@pytest.mark.parametrize("most", [3, 64])
+def test_many_steps_a_call_are_the_same_run(text, tmp_path, most):
+    by_one, by_many = (
+        train(tmp_path / str(k), tiny(text, samples=1, steps_per_call=k))
+        for k in (1, most)
+    )
+    assert [untimed(event) for event in by_many] == [untimed(e) for e in by_one]
+    assert [type(event) for event in by_many].count(Stepped) == 40
+
+
+def untimed(event):
+    """What an event tells, apart from times, paths and settings."""
+    match event:
+        case Stepped(step, loss, progress, _):
+            return step, pytest.approx(loss, rel=1e-5), pytest.approx(progress)
+        case Evaluated(step, loss, _):
+            return step, pytest.approx(loss, rel=1e-5)
+    return type(event), getattr(event, "step", None)
+
+
+def test_a_small_model_makes_many_steps_a_call_and_a_large_one_few():
+    small = Config(hidden=32, batch=8, window=16)
+    assert steps_per_call(small, 20_000) == 16
+    assert 1 < steps_per_call(small, 200_000) < 16
+    assert steps_per_call(Config(), 800_000) == 1
+    assert steps_per_call(Config(steps_per_call=5), 800_000) == 5
 
 
 def test_the_state_is_donated(text):
     setup = prepare(tiny(text))
     state = init_state(setup.task, TINY.batch, 0)
     held = jax.tree.leaves((state.params, state.opt_state, state.state))
-    updater(setup.task)(state, setup.tokens, np.float32(0))
+    updater(setup.task)(state, setup.tokens, at(0), 1)
     assert all(leaf.is_deleted() for leaf in held)
 
 
@@ -192,7 +249,8 @@ def test_dropout_is_drawn_anew_at_every_step_and_never_when_evaluating(text):
     window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
     start = model.start(config.batch)
     losses = [
-        float(model.loss(params, window, start, jax.random.key(k))[0]) for k in (1, 2)
+        float(model.loss(params, window, start, model.draw_kept(key, (11, 3)))[0])
+        for key in map(jax.random.key, (1, 2))
     ]
     whole = model.loss(params, window, start)[0]
     plain = model_of(tiny(text, dropout=0.0), setup.vocabulary.size)
@@ -268,31 +326,21 @@ def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
     assert np.isfinite(finite).all()
 
 
-def test_two_devices_train_as_one(text, tmp_path):
-    one, two = (
-        [
-            event.loss
-            for event in train(
-                tmp_path / str(count), tiny(text, batch=4, steps=8, devices=count)
-            )
-            if isinstance(event, Stepped | Evaluated)
-        ]
-        for count in (1, 2)
-    )
-    np.testing.assert_allclose(two, one, rtol=1e-4)
-
-
 def test_too_few_devices_are_named(text, tmp_path):
     count = len(jax.devices()) + 1
     with pytest.raises(ValueError, match=f"JAX_NUM_CPU_DEVICES={count}"):
         train(tmp_path / "run", tiny(text, batch=count, devices=count))
 
 
-def test_a_run_by_the_clock_ends_with_it(text, tmp_path):
-    events = train(tmp_path / "run", tiny(text, minutes=0.05, checkpoints=1))
+@pytest.mark.parametrize("most", [1, 8])
+def test_a_run_by_the_clock_ends_with_it(text, tmp_path, most):
+    config = tiny(text, minutes=0.05, checkpoints=1, steps_per_call=most)
+    events = train(tmp_path / "run", config)
     steps = [event for event in events if isinstance(event, Stepped)]
     assert steps[-1].progress == 1
     assert all(event.progress < 1 for event in steps[:-1])
+    assert (np.diff([event.progress for event in steps]) >= 0).all()
+    assert len(steps) % most == 1 % most
     assert isinstance(events[-2], Evaluated)
     about = read_about(RunDirectory(tmp_path / "run"))
     assert about.step == len(steps)

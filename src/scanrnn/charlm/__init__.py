@@ -16,6 +16,9 @@ from .journal import Diverged as Diverged
 from .loop import fit as fit
 from .model import CharModel as CharModel
 from .model import char_model as char_model
+from .processes import Lost as Lost
+from .processes import Processes as Processes
+from .processes import leave as leave
 from .sample import Sampler as Sampler
 from .sample import generate as generate
 from .text import Corpus as Corpus

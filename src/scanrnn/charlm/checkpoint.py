@@ -1,7 +1,8 @@
 """Saving a run through orbax, and reading it back.
 
 orbax writes a checkpoint under another name and renames it, so a killed run leaves no
-half of one. Damage is looked for before orbax opens a file.
+half of one. Damage is looked for before orbax opens a file. Of several processes each
+hands orbax its part, and the directory is one that all of them see.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import orbax.checkpoint as ocp
 
 from .config import Config
 from .directory import RunDirectory
+from .processes import is_first
 from .text import Vocabulary
 from .train import TrainState
 
@@ -51,19 +53,27 @@ class Keeper(NamedTuple):
             state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(content)
         )
         self.manager.save(about.step, args=items, force=True)
-        self.run.seal(about.step)
+        if is_first():
+            self.run.seal(about.step)
 
 
 @contextlib.contextmanager
 def keeper(run: RunDirectory) -> Iterator[Keeper]:
     """A `Keeper` for as long as a run goes on."""
-    run.drop_unfinished()
+    if is_first():
+        run.drop_unfinished()
     options = ocp.CheckpointManagerOptions(
         max_to_keep=KEPT, enable_async_checkpointing=False
     )
     path = run.checkpoints.absolute()
-    with ocp.CheckpointManager(path, options=options) as manager:
+    manager = ocp.CheckpointManager(path, options=options)
+    try:
         yield Keeper(manager, run)
+    except BaseException:
+        if jax.process_count() == 1:  # to close is to wait for the others
+            manager.close()
+        raise
+    manager.close()
 
 
 def read_about(run: RunDirectory) -> About:

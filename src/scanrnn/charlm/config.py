@@ -52,6 +52,7 @@ class Config:
     seed: int = 0
     backward: str = "stored"
     devices: int = 1
+    steps_per_call: int | None = None  # None: by the size of the model
     evaluations: int = 10
     samples: int = 5
     checkpoints: int = 10
@@ -73,6 +74,8 @@ class Config:
         self._require("seed", 0 <= self.seed < 2**32, "in [0, 2^32)")
         positive = self.minutes is None or 0 < self.minutes < float("inf")
         self._require("minutes", positive, "positive")
+        counts = self.steps_per_call is None or self.steps_per_call >= 1
+        self._require("steps_per_call", counts, "at least 1")
         if self.batch % self.devices:
             raise ValueError(
                 f"expected batch to be a multiple of devices, got {self.batch} streams "

@@ -2,12 +2,15 @@
 
 import json
 import math
-import time
+from collections.abc import Iterator
 from typing import Any, NamedTuple, TextIO
+
+import jax
 
 from .checkpoint import About, Keeper
 from .config import Config
 from .events import Evaluated, Saved, Stepped, Wrote
+from .schedule import Clock
 from .text import Vocabulary
 from .train import Metrics, TrainState, is_finite
 
@@ -16,22 +19,14 @@ class Diverged(RuntimeError):
     """The loss or its gradient is not finite; the message names the step."""
 
 
-class Clock(NamedTuple):
-    """How much of a run is done, by steps or by time."""
+class Call(NamedTuple):
+    """Steps that were sent to the device together."""
 
-    steps: int
-    minutes: float | None
-    began: float  # time.monotonic()
-
-    def seconds(self) -> float:
-        """Since training began, breaks left out."""
-        return time.monotonic() - self.began
-
-    def progress(self, step: float) -> float:
-        """The share that is done, in [0, 1]."""
-        if self.minutes is None:
-            return min(1.0, step / self.steps)
-        return min(1.0, self.seconds() / (60 * self.minutes))
+    first: int  # how many steps were made before
+    length: int  # steps
+    before: float  # the progress
+    after: float
+    metrics: Metrics  # of which the first ``length`` count
 
 
 class Journal(NamedTuple):
@@ -59,12 +54,28 @@ class Journal(NamedTuple):
         self.keeper.save(state, about)
         return Saved(step, self.keeper.run.checkpoint(step))
 
-    def stepped(self, step: int, progress: float, metrics: Metrics) -> Stepped:
-        """Notes an update; waits for it, if it is under way."""
-        loss, norm = float(metrics.loss), float(metrics.gradient_norm)
+    def called(self, call: Call, told: float) -> Iterator[Stepped]:
+        """Notes the updates of a call; waits for it, if it is under way.
+
+        Its progress and the seconds since ``told`` are spread evenly over its steps.
+        """
+        losses, norms = jax.device_get(call.metrics)
+        now = self.clock.seconds()
+        for k in range(call.length):
+            share = (k + 1) / call.length
+            yield self._stepped(
+                call.first + k + 1,
+                (1 - share) * call.before + share * call.after,
+                float(losses[k]),
+                float(norms[k]),
+                round(told + share * (now - told), 3),
+            )
+
+    def _stepped(
+        self, step: int, progress: float, loss: float, norm: float, seconds: float
+    ) -> Stepped:
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise self.diverged(step, f"the loss is {loss}, its gradient's norm {norm}")
-        seconds = round(self.clock.seconds(), 3)
         self.write(step=step, loss=loss, gradient_norm=norm, seconds=seconds)
         return Stepped(step, loss, progress, seconds)
 

@@ -5,14 +5,18 @@ progress bar or asserts. What must be on disk is there before the event is told.
 """
 
 import collections
+import dataclasses
+import os
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
+from jax.sharding import PartitionSpec
 
 from .checkpoint import (
     About,
@@ -24,24 +28,26 @@ from .config import Config
 from .directory import CheckpointError, RunDirectory
 from .events import Began, Compared, Event
 from .gradients import compare_gradients
-from .journal import Clock, Diverged, Journal
+from .journal import Call, Diverged, Journal
 from .model import model_of
-from .placement import Placement
+from .placement import STREAMS, Placement
+from .processes import is_first, local, loss_is_told
 from .sample import Sampler
+from .schedule import Clock, call_length, due, steps_per_call
 from .streams import Window, cut_window, held_out_windows, lay_out
 from .text import Corpus, Vocabulary, load_corpus
 from .train import (
-    Metrics,
     Task,
     TrainState,
     evaluator,
     init_state,
+    place_state,
     task_of,
     updater,
 )
 from .write import Writer
 
-# Steps that may be under way when a loss is looked at: enough for the device never to
+# Calls that may be under way when a loss is looked at: enough for the device never to
 # wait for the host, few enough to stop at once.
 IN_FLIGHT = 2
 SAMPLE_LENGTH = 200
@@ -60,14 +66,21 @@ class Setup(NamedTuple):
 
 
 def fit(
-    run: RunDirectory, config: Config | None = None, resume: bool = False
+    run: RunDirectory,
+    config: Config | None = None,
+    resume: bool = False,
+    devices: int | None = None,
 ) -> Iterator[Event]:
     """Trains a character model.
+
+    Where several processes were joined, each calls this with the same arguments.
 
     Args:
         run: where checkpoints and metrics go.
         config: the settings; when resuming, those of the checkpoint are taken.
         resume: go on from the last checkpoint in ``run``.
+        devices: of each process, if not those of the settings; they change the
+            numbers of a run by rounding alone.
 
     Yields:
         What happens, in order.
@@ -76,29 +89,43 @@ def fit(
         CheckpointError: if ``run`` is taken, or cannot be resumed.
         TextError: if the corpus cannot be used.
         Diverged: if a loss is not finite; nothing not finite is ever saved.
+        Lost: if another process is gone.
     """
+    with loss_is_told():
+        yield from _fit(run, config, resume, devices)
+
+
+def _fit(
+    run: RunDirectory, config: Config | None, resume: bool, devices: int | None
+) -> Iterator[Event]:
     began = time.monotonic()
     if resume:
         about = read_about(run)
         config, began = about.config, began - about.seconds
     else:
-        run.check_free()
+        if is_first():
+            run.check_free()
         about, config = None, config or Config()
+    if devices is not None:
+        config = dataclasses.replace(config, devices=devices)
     setup = prepare(config)
-    placement = Placement.over(config.devices)
-    state = placement.place_state(init_state(setup.task, config.batch, config.seed))
+    placement = Placement.over(config.devices, config.batch)
+    state = init_state(setup.task, config.batch, config.seed)
+    state = place_state(state, placement)
     if about is not None:
         _check_corpus(run, about, setup)
         state = read_state(run, about.step, like=state)
-        run.cut_metrics(about.step)
+        if is_first():
+            run.cut_metrics(about.step)
     else:
         run.path.mkdir(parents=True, exist_ok=True)
     clock = Clock(config.steps, config.minutes, began)
     setup = setup._replace(
-        tokens=placement.place(setup.tokens, axis=1),
-        held_out=jax.tree.map(lambda x: placement.place(x, axis=2), setup.held_out),
+        tokens=placement.place(setup.tokens, STREAMS),
+        held_out=placement.place(setup.held_out, PartitionSpec(None, *STREAMS)),
     )
-    with keeper(run) as saves, run.metrics.open("a", encoding="utf-8") as metrics:
+    lines = run.metrics if is_first() else Path(os.devnull)
+    with keeper(run) as saves, lines.open("a", encoding="utf-8") as metrics:
         yield Began(config, setup.corpus, _count(state), int(state.step))
         digest = setup.corpus.digest
         journal = Journal(saves, metrics, config, setup.vocabulary, digest, clock)
@@ -125,9 +152,9 @@ def prepare(config: Config) -> Setup:
 
 def write_sample(setup: Setup, state: TrainState) -> str:
     """What the model writes now; drawn from (key, step), so it can be repeated."""
-    task = setup.task
-    writer = Writer(task.model, state.params, setup.vocabulary, task.separator)
-    key = jax.random.fold_in(state.key, state.step)
+    task, (params, key, step) = setup.task, local((state.params, state.key, state.step))
+    writer = Writer(task.model, params, setup.vocabulary, task.separator)
+    key = jax.random.fold_in(key, step)
     sampler = Sampler(temperature=0.8)
     return writer.write("", key, length=SAMPLE_LENGTH, count=1, sampler=sampler)[0]
 
@@ -136,33 +163,50 @@ def _train(
     setup: Setup, state: TrainState, journal: Journal, placement: Placement
 ) -> Iterator[Event]:
     config, clock = setup.config, journal.clock
-    update = updater(setup.task, placement.shardings(state))
+    update = updater(setup.task, placement)
     evaluate = evaluator(setup.task.model, setup.corpus.names)
+    most = steps_per_call(config, _count(state))
+    calls = Calls(journal)
     step = int(state.step)
-    progress = clock.progress(step)
-    pending: collections.deque[tuple[int, float, Metrics]] = collections.deque()
+    progress, compiled = clock.progress(step), False
     while progress < 1 or step == 0:  # one step, however short the time
-        rate_at = np.float32(clock.progress(step + 0.5))
-        state, metrics = update(state, setup.tokens, rate_at)
-        step, before = step + 1, progress
-        progress = clock.progress(step)
-        pending.append((step, progress, metrics))
-
-        def due(parts: int, before: float = before, now: float = progress) -> bool:
-            return now == 1 or int(before * parts) < int(now * parts)
-
-        evaluating, saving = due(config.evaluations), due(config.checkpoints)
-        sampling = config.samples > 0 and due(config.samples)
-        in_flight = 0 if evaluating or saving or sampling else IN_FLIGHT
-        while len(pending) > in_flight:
-            yield journal.stepped(*pending.popleft())
-        if evaluating:
+        # The first call compiles: a step of its own keeps that time out of the others.
+        count = call_length(config, clock, step, most) if compiled else 1
+        compiled = True
+        rates_at = clock.ahead(step, progress, most)
+        state, metrics = update(state, setup.tokens, rates_at, np.int32(count))
+        before, progress = progress, clock.progress(step + count)
+        calls.begin(Call(step, count, before, progress, metrics))
+        step += count
+        now_due = due(config, before, progress)
+        yield from calls.end(but=0 if any(now_due) else IN_FLIGHT)
+        if now_due.evaluation:
             held_out = float(evaluate(state.params, setup.held_out))
             yield journal.evaluated(step, held_out)
-        if sampling:
+        if now_due.sample and is_first():
             yield journal.wrote(step, write_sample(setup, state))
-        if saving:
+        if now_due.checkpoint:
             yield journal.save(state)
+
+
+class Calls:
+    """The calls under way, the oldest first."""
+
+    def __init__(self, journal: Journal) -> None:
+        self.journal = journal
+        self.pending: collections.deque[Call] = collections.deque()
+        self.told = journal.clock.seconds()
+
+    def begin(self, call: Call) -> None:
+        """One more is under way."""
+        self.pending.append(call)
+
+    def end(self, but: int) -> Iterator[Event]:
+        """Waits for all but the last ``but``, and tells their steps."""
+        while len(self.pending) > but:
+            for event in self.journal.called(self.pending.popleft(), self.told):
+                self.told = event.seconds
+                yield event
 
 
 def _compare(setup: Setup, state: TrainState) -> Compared:

@@ -34,14 +34,14 @@ class Loss(Protocol):
     """A window and the state before it -> mean nats per character, the state after."""
 
     def __call__(
-        self, params: CharParams, window: Window, state: Any, key: Array | None = None
+        self, params: CharParams, window: Window, state: Any, kept: Array | None = None
     ) -> tuple[Array, Any]:
-        """With a key, outputs are dropped: that is the loss to train on."""
+        """With the outputs that are kept (T, B, H): that is the loss to train on."""
         ...
 
 
 class CharModel(NamedTuple):
-    """A character model as four pure functions.
+    """A character model as five pure functions.
 
     >>> import jax, jax.numpy as jnp
     >>> model = char_model(sr.stack(sr.gru(8)), vocabulary_size=5)
@@ -55,6 +55,7 @@ class CharModel(NamedTuple):
     start: Any  # (batch_size) -> the state before the first character
     predict: Predict
     loss: Loss
+    draw_kept: Any  # (key, (T, B)) -> bool (T, B, H), or None where nothing is dropped
 
 
 STORED = sr.Stored()
@@ -99,19 +100,24 @@ def char_model(
         return dense(params.readout, outputs), final
 
     def loss(
-        params: CharParams, window: Window, state: Any, key: Array | None = None
+        params: CharParams, window: Window, state: Any, kept: Array | None = None
     ) -> tuple[Array, Any]:
         outputs, final = run(params, window.inputs, state, window.resets)
-        if key is not None and dropout:
-            kept = jax.random.bernoulli(key, 1 - dropout, outputs.shape)
+        if kept is not None:
             outputs = jnp.where(kept, outputs / (1 - dropout), 0)
         logits = dense(params.readout, outputs)
         return cross_entropy(logits, window.labels, window.weights), final
 
+    def draw_kept(key: Array, shape: tuple[int, ...]) -> Array | None:
+        if not dropout:
+            return None
+        share = jnp.float32(1 - dropout)  # so drawn alike where x64 is on
+        return jax.random.bernoulli(key, share, (*shape, net.output_size))
+
     def start(batch_size: int) -> Any:
         return net.start(batch_size, DTYPE)
 
-    return CharModel(init, start, predict, loss)
+    return CharModel(init, start, predict, loss, draw_kept)
 
 
 def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharModel:

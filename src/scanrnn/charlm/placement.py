@@ -1,19 +1,31 @@
-"""Where arrays lie when several devices share the batch.
+"""Where arrays lie when several devices share the batch, and how their gradients meet.
 
 The streams are spread over the devices, the parameters lie on all of them. Two
-devices may be two cores of one CPU: products inside a loop run on one core each.
+devices may be two cores of one CPU: products inside a loop run on one core each. The
+devices of several processes stand in one row: each process calls the same functions,
+and holds its own part.
 """
 
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import jax
-from jax import Array
+import jax.numpy as jnp
+import numpy as np
+from jax import Array, lax
+from jax.flatten_util import ravel_pytree
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 from jax.typing import ArrayLike
 
-from .train import TrainState
+from .streams import Window
 
 BATCH = "batch"
+STREAMS = PartitionSpec(None, BATCH)  # of (T, B, ...)
+STATE = PartitionSpec(BATCH)  # of (B, ...)
+WHOLE = PartitionSpec()
+
+# params, window, state, kept -> (loss, state), d_params
+Differentiated = Callable[..., tuple[tuple[Array, Any], Any]]
 
 
 class Placement(NamedTuple):
@@ -22,40 +34,95 @@ class Placement(NamedTuple):
     mesh: Mesh
 
     @classmethod
-    def over(cls, count: int) -> "Placement":
-        """The first ``count`` devices.
+    def over(cls, count: int, batch: int) -> "Placement":
+        """The first ``count`` devices of every process.
 
         Raises:
-            ValueError: if there are fewer.
+            ValueError: if there are fewer, or the batch cannot be cut evenly.
         """
-        devices = jax.devices()
-        if len(devices) < count:
+        processes = range(jax.process_count())
+        rows = [[d for d in jax.devices() if d.process_index == p] for p in processes]
+        fewest = min(map(len, rows))
+        if fewest < count:
             raise ValueError(
-                f"expected {count} devices, got {len(devices)}; on a CPU set "
+                f"expected {count} devices, got {fewest}; on a CPU set "
                 f"JAX_NUM_CPU_DEVICES={count} before Python starts"
             )
+        devices = [device for row in rows for device in row[:count]]
+        if batch % len(devices):
+            raise ValueError(
+                f"expected batch to be a multiple of the devices, got {batch} streams "
+                f"for {len(rows)} processes x {count} devices"
+            )
         auto = (AxisType.Auto,)
-        return cls(jax.make_mesh((count,), (BATCH,), auto, devices=devices[:count]))
+        return cls(jax.make_mesh((len(devices),), (BATCH,), auto, devices=devices))
 
-    def place(self, array: ArrayLike, axis: int | None = None) -> Array:
-        """An array cut along an axis, if that can be; else whole on every device."""
-        shape = jax.numpy.shape(array)
-        cut = axis is not None and shape[axis] % self.mesh.size == 0
-        spec = (None,) * axis + (BATCH,) if cut and axis is not None else ()
-        placed: Array = jax.device_put(array, self.sharding(*spec))
-        return placed
-
-    def sharding(self, *axes: str | None) -> NamedSharding:
+    def sharding(self, spec: PartitionSpec = WHOLE) -> NamedSharding:
         """Which axis of an array is cut."""
-        return NamedSharding(self.mesh, PartitionSpec(*axes))
+        return NamedSharding(self.mesh, spec)
 
-    def place_state(self, state: TrainState) -> TrainState:
-        """The carried state cut along its batch, all else whole on every device."""
-        whole = jax.tree.map(self.place, state._replace(state=None))
-        carried = jax.tree.map(lambda leaf: self.place(leaf, axis=0), state.state)
-        placed: TrainState = whole._replace(state=carried)
-        return placed
+    def place(self, tree: Any, spec: PartitionSpec = WHOLE) -> Any:
+        """Arrays cut along an axis, if that can be; else whole on every device.
 
-    def shardings(self, state: TrainState) -> Any:
-        """How the leaves of a placed state lie."""
-        return jax.tree.map(lambda leaf: leaf.sharding, state)
+        Every process holds the whole value, and places what its devices need.
+        """
+        return jax.tree.map(lambda leaf: self._place(leaf, spec), tree)
+
+    def _place(self, leaf: ArrayLike, spec: PartitionSpec) -> Array:
+        if jnp.issubdtype(jnp.asarray(leaf).dtype, jax.dtypes.prng_key):
+            return jax.random.wrap_key_data(
+                self._place(jax.random.key_data(leaf), spec)
+            )
+        value = np.asarray(leaf)
+        cut = [value.shape[k] for k, name in enumerate(spec) if name is not None]
+        even = all(size % self.mesh.size == 0 for size in cut)
+        # A copy: what is placed may be donated, and must not share the host's memory.
+        return jax.make_array_from_callback(
+            value.shape,
+            self.sharding(spec if even else WHOLE),
+            lambda index: np.array(value[index]),
+        )
+
+    def differentiate(self, loss: Callable[..., tuple[Array, Any]]) -> Differentiated:
+        """`jax.value_and_grad` of a mean over streams, with one collective.
+
+        Each device d differentiates the mean Lᵈ over its own streams, whose weights
+        sum to Wᵈ. Gradients, loss and weight travel in one vector, through one
+        all-reduce::
+
+            L = Σᵈ Wᵈ Lᵈ / Σᵈ Wᵈ          dL/dθ = Σᵈ Wᵈ dLᵈ/dθ / Σᵈ Wᵈ
+
+        Args:
+            loss: params, window, state (B, ·), kept (T, B, H) or None -> loss, state.
+        """
+        by_device = jax.value_and_grad(loss, has_aux=True)
+        if self.mesh.size == 1:
+            return by_device
+
+        def joined(params: Any, window: Window, state: Any, kept: Any) -> Any:
+            # Declared to vary, so that JAX sums nothing over devices by itself.
+            own = jax.tree.map(
+                lambda leaf: lax.pcast(leaf, BATCH, to="varying"), params
+            )
+            (mean, state), d_params = by_device(own, window, state, kept)
+            weight = _weight(window)
+            vector, restore = ravel_pytree((d_params, mean))
+            summed = lax.psum(jnp.append(weight * vector, weight), BATCH)
+            total = jnp.where(summed[-1] == 0, 1, summed[-1])
+            d_params, mean = restore(summed[:-1] / total)
+            return (mean, state), d_params
+
+        return jax.shard_map(
+            joined,
+            mesh=self.mesh,
+            in_specs=(WHOLE, STREAMS, STATE, STREAMS),
+            out_specs=((WHOLE, STATE), WHOLE),
+        )
+
+
+def _weight(window: Window) -> Array:
+    """How much a device's part of a window counts."""
+    if window.weights is not None:
+        return window.weights.sum()
+    ones = jnp.ones(window.labels.shape, jnp.float32)
+    return lax.pcast(ones.sum(), BATCH, to="varying")

@@ -1,4 +1,4 @@
-"""One step of training, jitted once; and the held-out loss.
+"""Many steps of training in one jitted call; and the held-out loss.
 
 A run's whole state is one NamedTuple. Whoever has it, the corpus and the config, has
 the rest of the run, number for number.
@@ -16,6 +16,7 @@ from jax.typing import ArrayLike
 
 from .config import Config
 from .model import CharModel, CharParams, model_of
+from .placement import STATE, Placement
 from .streams import Window, cut_window
 from .text import END_OF_NAME, Vocabulary
 
@@ -35,10 +36,10 @@ class TrainState(NamedTuple):
 
 
 class Metrics(NamedTuple):
-    """What a step reports; both are finite as long as all is well."""
+    """What the steps of a call report; all finite as long as all is well."""
 
-    loss: Array  # (), nats per character
-    gradient_norm: Array  # (), before clipping
+    loss: Array  # (K,), nats per character
+    gradient_norm: Array  # (K,), before clipping
 
 
 class Task(NamedTuple):
@@ -51,7 +52,8 @@ class Task(NamedTuple):
     separator: int | None  # the token that ends a name; None for a text
 
 
-Update = Callable[[TrainState, Array, ArrayLike], tuple[TrainState, Metrics]]
+Step = Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]
+Update = Callable[[TrainState, Array, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
 
 
 @functools.cache
@@ -91,6 +93,19 @@ def init_state(task: Task, batch: int, seed: int) -> TrainState:
     return copy
 
 
+def place_state(state: TrainState, placement: Placement) -> TrainState:
+    """The carried state cut along its batch, all else whole on every device."""
+    whole = placement.place(state._replace(state=None))
+    placed: TrainState = whole._replace(state=placement.place(state.state, STATE))
+    return placed
+
+
+def _shardings(placement: Placement) -> TrainState:
+    """How `place_state` lays a state out: a sharding for every field."""
+    whole: Any = placement.sharding()
+    return TrainState(whole, whole, placement.sharding(STATE), whole, whole, whole)
+
+
 def task_of(config: Config, vocabulary: Vocabulary) -> Task:
     """What a config says of a step."""
     names = config.names is not None
@@ -104,29 +119,65 @@ def task_of(config: Config, vocabulary: Vocabulary) -> Task:
 
 
 @functools.cache
-def updater(task: Task, shardings: Any = None) -> Update:
-    """The jitted step: state, streams (N, B), progress () -> state, metrics.
+def updater(task: Task, placement: Placement | None = None) -> Update:
+    """The jitted call: state, streams (N, B), progress (K,), count () -> after it.
 
-    The state is donated. The streams end at different characters than they began
-    with, so at their end the state starts anew, and the next pass begins a little
-    later than the last: its windows are cut elsewhere.
+    It makes ``count`` <= K steps without coming back to the host, each at its own
+    progress, and returns the state and `Metrics` of which the first ``count`` count.
+    The state is donated. The count is traced: calls of all lengths are one program,
+    so that a step's numbers do not depend on the call it falls into.
 
     Args:
-        task: what is known when the step is traced.
-        shardings: of the state, if it lies on several devices: so it stays.
+        task: what is known when the call is traced.
+        placement: the devices on which the state lies, if it was placed.
     """
+    step = step_of(task, placement)
 
     def update(
+        before: TrainState, tokens: Array, progress: Array, count: Array
+    ) -> tuple[TrainState, Metrics]:
+        def body(k: Array, at: tuple[TrainState, Metrics]) -> Any:
+            after, metrics = step(at[0], tokens, progress[k])
+            noted = jax.tree.map(lambda all_, one: all_.at[k].set(one), at[1], metrics)
+            return after, noted
+
+        none = jnp.zeros_like(progress)
+        after: tuple[TrainState, Metrics] = lax.fori_loop(
+            0, count, body, (before, Metrics(none, none))
+        )
+        return after
+
+    if placement is None:
+        return jax.jit(update, donate_argnums=0)
+    shardings = (_shardings(placement), placement.sharding())
+    return jax.jit(update, donate_argnums=0, out_shardings=shardings)
+
+
+def step_of(task: Task, placement: Placement | None = None) -> Step:
+    """One update: state, streams (N, B), progress () -> state, metrics ().
+
+    The streams end at different characters than they began with, so at their end the
+    state starts anew, and the next pass begins a little later than the last: its
+    windows are cut elsewhere.
+
+    What is dropped is drawn for the whole batch, however many devices share it.
+    """
+    model = task.model
+    differentiate = (
+        jax.value_and_grad(model.loss, has_aux=True)
+        if placement is None
+        else placement.differentiate(model.loss)
+    )
+
+    def step(
         before: TrainState, tokens: Array, progress: Array
     ) -> tuple[TrainState, Metrics]:
         key = jax.random.fold_in(before.key, before.step)
         key_cursor, key_dropout = jax.random.split(key)
         at = _wrap(task, before, tokens.shape, key_cursor)
         window = cut_window(tokens, at.cursor, task.window, task.separator)
-        differentiate = jax.value_and_grad(task.model.loss, has_aux=True)
-        (loss, state), d_params = differentiate(
-            at.params, window, at.state, key_dropout
-        )
+        kept = model.draw_kept(key_dropout, window.inputs.shape)
+        (loss, state), d_params = differentiate(at.params, window, at.state, kept)
         updates, opt_state = task.optimiser.update(d_params, at.opt_state, at.params)
         rate = learning_rate(task.learning_rate, progress)
         updates = jax.tree.map(lambda leaf: rate * leaf, updates)
@@ -142,7 +193,7 @@ def updater(task: Task, shardings: Any = None) -> Update:
         )
         return after, Metrics(loss, optax.tree.norm(d_params))
 
-    return jax.jit(update, donate_argnums=0, out_shardings=(shardings, None))
+    return step
 
 
 def _wrap(task: Task, at: TrainState, shape: tuple[int, ...], key: Array) -> TrainState:

@@ -8,7 +8,6 @@ from jax import Array
 from .checkpoint import read_about, read_state
 from .directory import RunDirectory
 from .model import CharModel, CharParams
-from .placement import Placement
 from .sample import Sampler, generate
 from .text import Vocabulary
 from .train import init_state, task_of
@@ -58,6 +57,6 @@ def load_writer(run: RunDirectory) -> Writer:
     about = read_about(run)
     config, vocabulary = about.config, about.vocabulary
     task = task_of(config, vocabulary)
-    like = Placement.over(1).place_state(init_state(task, config.batch, config.seed))
+    like = init_state(task, config.batch, config.seed)
     state = read_state(run, about.step, like)
     return Writer(task.model, state.params, vocabulary, task.separator)
