@@ -45,7 +45,7 @@ console = Console(width=110, highlight=False, soft_wrap=True)
 
 
 def fit(
-    loss: Callable[[Params, Array], Array],
+    loss: Callable[[Params, Array], Any],
     params: Params,
     key: Array,
     *,
@@ -54,7 +54,8 @@ def fit(
     clip: float = 1.0,
     chunk: int = 50,
     label: str = "training",
-) -> tuple[Params, np.ndarray]:
+    has_aux: bool = False,
+) -> tuple[Params, Any]:
     """Adam with clipping by the global norm; many updates per dispatch.
 
     Args:
@@ -62,26 +63,29 @@ def fit(
         steps: updates; they run in chunks of at most ``chunk`` as one program.
         rate: the learning rate, or a schedule of optax.
         label: what the progress bar says.
+        has_aux: whether loss returns a pair, as for `jax.value_and_grad`.
 
     Returns:
-        The trained params and the loss before every update, (steps,).
+        The trained params and the loss before every update, (steps,); with has_aux
+        what stood beside it instead, (steps, ·) in every leaf.
     """
     optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
 
     def update(carry: Any, key: Array) -> Any:
         params, state = carry
-        value, d_params = jax.value_and_grad(loss)(params, key)
+        told, d_params = jax.value_and_grad(loss, has_aux=has_aux)(params, key)
         updates, state = optimiser.update(d_params, state, params)
-        return (optax.apply_updates(params, updates), state), value
+        told = told[1] if has_aux else told
+        return (optax.apply_updates(params, updates), state), told
 
     advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
     carry = jax.tree.map(jax.numpy.copy, (params, optimiser.init(params)))
     keys, losses = jax.random.split(key, steps), []
     starts = range(0, steps, chunk)
     for at in track(starts, label, console=console, transient=True):
-        carry, values = advance(carry, keys[at : at + chunk])
-        losses.append(np.asarray(values))
-    return carry[0], np.concatenate(losses)
+        carry, told = advance(carry, keys[at : at + chunk])
+        losses.append(jax.tree.map(np.asarray, told))
+    return carry[0], jax.tree.map(lambda *parts: np.concatenate(parts), *losses)
 
 
 def figure(
