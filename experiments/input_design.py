@@ -38,7 +38,7 @@ STORED = sr.Stored()
 COST = 3  # forward passes that an update is counted as
 GOAL = 1e-3  # mean squared error of a trajectory that is reached
 LENGTH, INPUTS, UNITS, OUTPUTS = 50, 3, 32, 2  # of the trajectories
-SWING = 0.3  # of a target: half of what the readout of a random network covers
+SWING = 0.3  # standard deviation of a target
 PROMPT, WORD = 16, 5  # characters
 NOISE = 0.3  # of the Gumbel noise; at 1 and at 500 updates fewer words were found
 LINES = {"gradient": "-", "local search": "--", "fresh draws": ":"}
@@ -169,7 +169,7 @@ def trajectory_task(cell: sr.Cell, params: Any, wanted: Array) -> Task:
         note=lambda xs: xs,
         draw=lambda key: jax.random.normal(key, shape),
         vary=vary,
-        rate=0.05,
+        rate=0.2,
     )
 
 
