@@ -16,6 +16,13 @@ each with many targets side by side as one batch:
 Search without a gradient gets as many evaluations of the network, an update counted as
 three forward passes. (By the matrix products it is two: the gradients of the weights
 are not computed, which the last table proves on the compiled programs.)
+
+Answer, of 100 targets each after 500 updates or 1500 evaluations: the gradient reaches
+100 trajectories of an RNN, 100 of a GRU and 44 of an LSTM, search none; and 72 words,
+search 37 by changes to the best so far and 7 by fresh draws. The model, writing on its
+own, continues all 72 prompts with the word. Asked for dx alone, no way back computes a
+product of a weight's shape, `Autodiff` and the block-wise ones included: three products
+fewer each. The default run takes two to three minutes.
 """
 
 import re
