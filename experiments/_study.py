@@ -5,6 +5,7 @@ where it is, prints its numbers, and saves one picture.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple, TypeVar
@@ -44,44 +45,24 @@ Steps = Annotated[int, typer.Option(min=1, help="Updates of a training run.")]
 console = Console(width=110, highlight=False, soft_wrap=True)
 
 
-def fit(
-    loss: Callable[[Params, Array], Array],
-    params: Params,
-    key: Array,
-    *,
-    steps: int,
-    rate: float | Callable[[Array], Array] = 1e-3,
-    clip: float = 1.0,
-    chunk: int = 50,
-    label: str = "training",
-) -> tuple[Params, np.ndarray]:
-    """Adam with clipping by the global norm; many updates per dispatch.
-
-    Args:
-        loss: params, key -> a number. It draws its batch from the key.
-        steps: updates; they run in chunks of at most ``chunk`` as one program.
-        rate: the learning rate, or a schedule of optax.
-        label: what the progress bar says.
-
-    Returns:
-        The trained params and the loss before every update, (steps,).
-    """
-    run = watch(
-        loss, params, key, steps=steps, rate=rate, clip=clip, chunk=chunk, label=label
-    )
-    return run.params, run.losses
-
-
 class Watched(NamedTuple):
-    """A training run, with the norm of every gradient before it was clipped."""
+    """A training run, told update by update."""
 
     params: Any
-    losses: np.ndarray  # (steps,)
-    norms: np.ndarray  # (steps,)
+    told: Any  # (steps,) losses, or with has_aux what stood beside them, (steps, ·)
+    norms: np.ndarray  # (steps,), of the gradients before they were clipped
+
+
+def fit(
+    loss: Callable[[Params, Array], Any], params: Params, key: Array, **options: Any
+) -> tuple[Params, Any]:
+    """The params and what is told of a `watch`; the options are those of `watch`."""
+    run = watch(loss, params, key, **options)
+    return run.params, run.told
 
 
 def watch(
-    loss: Callable[[Any, Array], Array],
+    loss: Callable[[Any, Array], Any],
     params: Any,
     key: Array,
     *,
@@ -89,26 +70,57 @@ def watch(
     rate: float | Callable[[Array], Array] = 1e-3,
     clip: float = 1.0,
     chunk: int = 50,
+    level: float = -math.inf,
+    has_aux: bool = False,
     label: str = "training",
 ) -> Watched:
-    """`fit`, and the global norm of the gradient at every update."""
-    optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
+    """Adam with clipping by the global norm; many updates per dispatch.
 
-    def update(carry: Any, key: Array) -> Any:
-        params, state = carry
-        value, d_params = jax.value_and_grad(loss)(params, key)
-        updates, state = optimiser.update(d_params, state, params)
-        seen = value, optax.tree.norm(d_params)
-        return (optax.apply_updates(params, updates), state), seen
+    Runs of the same ``loss`` (the same function, not a like one) compile once.
 
-    advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
+    Args:
+        loss: params, key -> a number. It draws its batch from the key.
+        steps: updates; they run in chunks of at most ``chunk`` as one program.
+        rate: the learning rate, or a schedule of optax.
+        level: training ends with the first chunk whose mean loss is below it.
+        has_aux: whether loss returns a pair, as for `jax.value_and_grad`.
+        label: what the progress bar says.
+
+    Returns:
+        The trained params; the loss before every update, (steps,) or fewer, with
+        has_aux what stood beside it instead; the norms of the gradients.
+    """
+    optimiser, advance = _training(loss, rate, clip, has_aux)
     carry = jax.tree.map(jax.numpy.copy, (params, optimiser.init(params)))
     keys, seen = jax.random.split(key, steps), []
     starts = range(0, steps, chunk)
     for at in track(starts, label, console=console, transient=True):
-        carry, values = advance(carry, keys[at : at + chunk])
-        seen.append(np.asarray(values))  # (2, chunk)
-    return Watched(carry[0], *np.concatenate(seen, axis=1))
+        carry, told = advance(carry, keys[at : at + chunk])
+        seen.append(jax.tree.map(np.asarray, told))
+        if not has_aux and seen[-1][0].mean() < level:
+            break
+    return Watched(carry[0], *jax.tree.map(lambda *parts: np.concatenate(parts), *seen))
+
+
+@functools.lru_cache(maxsize=8)
+def _training(
+    loss: Callable[[Any, Array], Any],
+    rate: float | Callable[[Array], Array],
+    clip: float,
+    has_aux: bool,
+) -> tuple[optax.GradientTransformation, Any]:
+    """The optimiser, and the program that runs a chunk of updates."""
+    optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
+
+    def update(carry: Any, key: Array) -> Any:
+        params, state = carry
+        told, d_params = jax.value_and_grad(loss, has_aux=has_aux)(params, key)
+        updates, state = optimiser.update(d_params, state, params)
+        told = told[1] if has_aux else told
+        after = optax.apply_updates(params, updates), state
+        return after, (told, optax.tree.norm(d_params))
+
+    return optimiser, jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
 
 
 def figure(

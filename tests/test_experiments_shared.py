@@ -40,6 +40,16 @@ def test_fit_gives_every_update_its_own_key():
     assert len(set(losses.tolist())) == 60
 
 
+def test_fit_hands_on_what_stands_beside_the_loss():
+    def loss(params, key):
+        return jnp.sum(params**2), {"before": params}
+
+    start = jnp.array([1.0, -2.0])
+    _, told = _study.fit(loss, start, jax.random.key(0), steps=60, has_aux=True)
+    assert told["before"].shape == (60, 2)
+    assert jnp.array_equal(told["before"][0], start)
+
+
 def test_a_picture_is_never_overwritten(tmp_path):
     drawing, _ = _study.figure()
     paths = [_study.save(drawing, tmp_path / "a.png", "b") for _ in range(3)]
