@@ -255,7 +255,7 @@ def main(
         )
         flows[name] = before, after
         clipped = np.mean(~(run.norms <= CLIP))
-        ends[name] = f"loss {run.losses[-20:].mean():.2f}, {clipped:.0%} clipped"
+        ends[name] = f"loss {run.told[-20:].mean():.2f}, {clipped:.0%} clipped"
     console.print(table_of(flows, ends))
     save(draw_picture(flows), picture, "gradient_flow")
 

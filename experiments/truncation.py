@@ -167,7 +167,7 @@ def main(
             cell, fresh, key_train, steps=steps, length=length, batch=batch, label=name
         )
         console.print(
-            f"{name}: loss {run.losses[0]:.2f} -> {run.losses[-20:].mean():.2f}"
+            f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}"
         )
         rows += study(name, cell, {False: fresh, True: run.params}, xs, labels)
     console.print(table_of(rows))

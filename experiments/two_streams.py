@@ -220,7 +220,7 @@ def main(
         found[name] = losses_of(cell, run.params, xs, labels)
         one = streams[name]
         console.print(
-            f"{name}: loss {run.losses[0]:.2f} -> {run.losses[-20:].mean():.2f}; "
+            f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}; "
             f"through time / from output {middle(one.time / one.output):.2f}, "
             f"angle {middle(one.angle):.0f} degrees (middle half of the steps)"
         )
