@@ -121,15 +121,14 @@ def errors(said: Array, series: Array) -> np.ndarray:
 
 
 def table_of(found: dict[str, np.ndarray]) -> Table:
-    """The error at some horizons: the mean over seeds, the least and the most."""
-    table = Table(title="error (RMS) by steps ahead: mean over seeds (least to most)")
+    """The error at some horizons."""
+    table = Table(title="RMS error by steps ahead: mean over seeds / the worst seed")
     table.add_column("trained by")
     for ahead in SHOWN:
         table.add_column(str(ahead), justify="right")
     for name, error in found.items():
         at = error[:, [ahead - 1 for ahead in SHOWN]].T
-        cells = [f"{e.mean():.3f} ({e.min():.3f} to {e.max():.3f})" for e in at]
-        table.add_row(name, *cells)
+        table.add_row(name, *(f"{e.mean():.3f} / {e.max():.3f}" for e in at))
     return table
 
 

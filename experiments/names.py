@@ -1,6 +1,18 @@
-"""One to many.
+"""One to many: can one vector unroll into a sequence that obeys what it stands for?
 
-python experiments/names.py
+Four labels stand for four small grammars of syllables: one to three stems, then an
+ending. A GRU learns 500 names of each. All that it is told of a label is its start
+state, a learnt seed vector. It is trained with every letter given (teacher forcing),
+and then makes names alone: `sr.feedback` feeds its own choices back, sampled by Gumbel
+noise. The share of names that obey the grammar of their label is counted exactly.
+
+Answer (3 seeds, 1000 updates): yes. At temperature 0.6, 99.6 % of 6000 names obey the
+grammar of their label; 99.2 % for the worst of the 12 pairs of label and seed, where
+95 % was asked for. 42 % obey it and stand in no list that was learnt. None obeys the
+grammar of another label. At temperature 1, 93.2 % obey; a single unlikely letter
+spoils a name.
+
+    python experiments/names.py
 """
 
 import functools
@@ -215,7 +227,7 @@ def draw(losses: np.ndarray, shares: Shares) -> Any:
     reached = shares.worst[TEMPERATURES.index(SHOWN)].min()
     drawing.suptitle(
         "One to many: a label's seed vector unrolls into a name of its grammar\n"
-        f"(at temperature {SHOWN}: at least {reached:.0%} for every label and seed)"
+        f"(at temperature {SHOWN}: at least {reached:.1%} for every label and seed)"
     )
     left.plot(losses, color="C0")
     left.set(
@@ -238,7 +250,7 @@ def draw(losses: np.ndarray, shares: Shares) -> Any:
         ylabel="generated names (%)",
         ylim=(-3, 103),
     )
-    right.legend(loc="center right")
+    right.legend(loc="lower left", bbox_to_anchor=(0.02, 0.55))
     return drawing
 
 

@@ -242,7 +242,7 @@ def forced(
             f"expected noise of the shape of inputs, {inputs.shape}, got "
             f"{shape_of_noise}"
         )
-    more = jnp.zeros((*steps, 0)) if further is None else jnp.asarray(further)
+    more = inputs[..., :0] if further is None else jnp.asarray(further)
     if more.ndim != 3 or more.shape[:2] != steps:
         raise ValueError(f"expected further: {steps} and E, got {more.shape}")
     gates = jnp.broadcast_to(gate, steps)[..., None]
