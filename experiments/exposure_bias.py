@@ -1,6 +1,20 @@
-"""Exposure bias.
+"""Exposure bias: what does a network do with its own mistakes, and who teaches it that?
 
-python experiments/exposure_bias.py
+A GRU predicts the next value of a sum of two sines (no noise, random phases). In the
+test it is given 20 values and goes on alone for 200 steps, by `sr.feedback`. It is
+trained over 20 + 40 steps in five ways: with all inputs given (teacher forcing); with
+ever fewer of them (scheduled sampling, Bengio et al. 2015, arXiv 1506.03099); and as in
+the test (free run); the last two with the gradient cut at what is fed back, and with
+the gradient through it. In the paper it is cut.
+
+Answer (3 seeds, 1500 updates; RMS error, always saying 0 would have 0.82):
+teacher forcing is the best one step ahead (0.004; trained on free runs: 0.007) and ten
+times worse ten steps ahead (0.139 against 0.014). That is exposure bias. Feeding
+predictions back in training helps only with the gradient through them: 40 steps ahead
+0.023 with it, 0.432 without; scheduled sampling 0.031 with it, 0.562 without. A network
+whose gradient is cut learns to answer mistakes that it is never told not to make.
+
+    python experiments/exposure_bias.py
 """
 
 import functools
@@ -148,16 +162,17 @@ def draw(found: dict[str, np.ndarray], said: dict[str, Array], series: Array) ->
     spread = float(np.sqrt(0.5 * np.sum(np.square(AMPLITUDES))))
     left.axhline(spread, color="0.5", linestyle=":", label="always saying 0")
     left.axvline(TRAINED, color="0.8", linewidth=0.8)
-    left.annotate("trained this far", (TRAINED + 2, 1.2 * spread), color="0.4")
+    left.annotate("trained this far", (TRAINED + 2, 1e-3), color="0.4")
     left.set(
         title="error of the free run",
         xlabel="steps since the last given value",
         ylabel="RMS error (amplitude of the larger sine: 1)",
         yscale="log",
+        ylim=(7e-4, 2.0),
     )
     left.legend(loc="lower right", fontsize="small")
     right.plot(ahead, series[GIVEN:, 0, 0], color="k", label="the series")
-    for name in ("teacher forcing", "scheduled sampling, through"):
+    for name in ("teacher forcing", *list(WAYS)[-2:]):
         line = np.asarray(said[name])[0, :, 0]
         right.plot(ahead, line, color=WAYS[name].colour, label=name)
     right.set(
@@ -165,9 +180,9 @@ def draw(found: dict[str, np.ndarray], said: dict[str, Array], series: Array) ->
         xlabel="steps since the last given value",
         ylabel="value",
         xlim=(100, TESTED),
-        ylim=(-2.6, 2.0),
+        ylim=(-3.2, 2.2),
     )
-    right.legend(loc="lower left", fontsize="small", ncols=3)
+    right.legend(loc="lower left", fontsize="small", ncols=2)
     return drawing
 
 
