@@ -33,7 +33,7 @@ import scanrnn as sr
 GIVEN, BATCH, UNITS = 20, 32, 32  # steps given, sequences, hidden units
 TRAINED, TESTED = 40, 200  # steps to go on alone, in training and in the test
 PERIODS, AMPLITUDES = (29.0, 11.3), (1.0, 0.6)
-RATES = (0.6, 0.3, 0.0)  # of given inputs in scheduled sampling, in this order
+RATES = (0.75, 0.5, 0.25)  # of given inputs in scheduled sampling, in this order
 SHOWN = (1, 10, 40, 100, 200)  # steps ahead in the table
 
 
@@ -147,8 +147,8 @@ def table_of(found: dict[str, np.ndarray]) -> Table:
 
 
 def draw(found: dict[str, np.ndarray], said: dict[str, Array], series: Array) -> Any:
-    """The error by horizon, every seed a line; and one series, gone on with."""
-    drawing, (left, right) = figure(1, 2, width=12)
+    """The error by horizon, seeds as a band; and one series, gone on with."""
+    drawing, (left, right) = figure(1, 2, width=11)
     drawing.suptitle(
         "Exposure bias: a network that was only ever given its inputs drifts when it "
         "reads its own predictions;\ntrained on its own predictions, with the gradient "
@@ -157,14 +157,14 @@ def draw(found: dict[str, np.ndarray], said: dict[str, Array], series: Array) ->
     ahead = np.arange(1, TESTED + 2)
     for name, error in found.items():
         colour = WAYS[name].colour
-        left.plot(ahead, error.T, color=colour, alpha=0.25, linewidth=0.8)
+        left.fill_between(ahead, error.min(0), error.max(0), color=colour, alpha=0.15)
         left.plot(ahead, error.mean(0), color=colour, label=name)
     spread = float(np.sqrt(0.5 * np.sum(np.square(AMPLITUDES))))
     left.axhline(spread, color="0.5", linestyle=":", label="always saying 0")
     left.axvline(TRAINED, color="0.8", linewidth=0.8)
     left.annotate("trained this far", (TRAINED + 2, 1e-3), color="0.4")
     left.set(
-        title="error of the free run",
+        title="error of the free run (mean, and range of the seeds)",
         xlabel="steps since the last given value",
         ylabel="RMS error (amplitude of the larger sine: 1)",
         yscale="log",
