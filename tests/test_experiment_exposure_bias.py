@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from exposure_bias import GIVEN, TESTED, WAYS
 
-PARAMS = exposure_bias.CELL.init(jax.random.key(0), 2)
 STEPS = 7
 
 
@@ -19,11 +18,13 @@ def test_waves_are_a_sum_of_two_sines():
     rest = np.asarray(series[..., 0], np.float64)
     for period in exposure_bias.PERIODS:
         rest = rest[2:] + rest[:-2] - 2 * np.cos(2 * np.pi / period) * rest[1:-1]
-    assert np.max(np.abs(rest)) < 1e-5
+    # 167 radians in float32 are known to 1e-5; the filters add sixteen such terms.
+    assert np.max(np.abs(rest)) < 2e-4
 
 
 @pytest.mark.parametrize("rate", [0.5, 1.0])
 def test_cutting_the_gradient_changes_no_prediction(rate):
+    params = exposure_bias.CELL.init(jax.random.key(0), 2)
     series = exposure_bias.waves(jax.random.key(1), STEPS, 4)
     gate = jax.random.bernoulli(jax.random.key(2), rate, (STEPS, 4)).at[0].set(True)
 
@@ -33,7 +34,7 @@ def test_cutting_the_gradient_changes_no_prediction(rate):
         )
 
     (cut, d_cut), (through, d_through) = (
-        jax.jit(jax.value_and_grad(loss(way)))(PARAMS) for way in (False, True)
+        jax.jit(jax.value_and_grad(loss(way)))(params) for way in (False, True)
     )
     assert np.allclose(cut, through, rtol=1e-5)
     same = np.allclose(d_cut.cell.w_h, d_through.cell.w_h, rtol=1e-4, atol=1e-7)
