@@ -64,7 +64,7 @@ def waves(key: Array, steps: int, batch: int) -> Array:
         amplitude * jnp.sin(2 * jnp.pi * t / period + phase)
         for amplitude, period, phase in zip(AMPLITUDES, PERIODS, phases, strict=True)
     ]
-    return sum(parts)[..., None]
+    return jnp.sum(jnp.stack(parts), axis=0)[..., None]
 
 
 def predict(
