@@ -46,4 +46,12 @@ from .readout import plain_dense as plain_dense
 from .readout import plain_softmax_cross_entropy as plain_softmax_cross_entropy
 from .readout import softmax_cross_entropy as softmax_cross_entropy
 
+# A cell that reads its own predictions.
+from .feedback import FeedbackParams as FeedbackParams
+from .feedback import Prediction as Prediction
+from .feedback import Probabilities as Probabilities
+from .feedback import StraightThrough as StraightThrough
+from .feedback import feedback as feedback
+from .feedback import forced as forced
+
 __version__ = _version("scanrnn")
