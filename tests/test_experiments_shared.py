@@ -29,7 +29,7 @@ def test_watch_tells_the_norm_before_clipping():
     assert run.norms.tolist() == [5.0] * 60
     params, losses = _study.fit(loss, jnp.zeros(2), jax.random.key(0), steps=60)
     assert jnp.array_equal(run.params, params)
-    assert run.losses.tolist() == losses.tolist()
+    assert run.told.tolist() == losses.tolist()
 
 
 def test_fit_gives_every_update_its_own_key():

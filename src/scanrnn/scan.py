@@ -188,7 +188,13 @@ def view(tree: Any, at: Index, size: int) -> Any:
 
 def pick(tree: Any, t: Index) -> Any:
     """Step t of arrays (T, ...)."""
-    return jax.tree.map(lambda leaf: lax.dynamic_index_in_dim(leaf, t, 0, False), tree)
+
+    def part(leaf: Array) -> Array:
+        if not leaf.shape[0]:  # the body of a loop of no steps is traced all the same
+            return jnp.zeros(leaf.shape[1:], leaf.dtype)
+        return lax.dynamic_index_in_dim(leaf, t, 0, keepdims=False)
+
+    return jax.tree.map(part, tree)
 
 
 def write(rooms: Any, kept: Any, t: Index) -> Any:

@@ -81,5 +81,5 @@ def apart(*gates: Array) -> tuple[Array, ...]:
     tanh of them, two to four times as slow.
     """
     joined = jnp.concatenate(gates, axis=-1)
-    joined = joined.reshape(*joined.shape[:-1], len(gates), -1)
+    joined = joined.reshape(*joined.shape[:-1], len(gates), gates[0].shape[-1])
     return tuple(joined[..., k, :] for k in range(len(gates)))
