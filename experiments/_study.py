@@ -53,6 +53,7 @@ def fit(
     rate: float | Callable[[Array], Array] = 1e-3,
     clip: float = 1.0,
     chunk: int = 50,
+    level: float = 0.0,
     label: str = "training",
 ) -> tuple[Params, np.ndarray]:
     """Adam with clipping by the global norm; many updates per dispatch.
@@ -61,10 +62,11 @@ def fit(
         loss: params, key -> a number. It draws its batch from the key.
         steps: updates; they run in chunks of at most ``chunk`` as one program.
         rate: the learning rate, or a schedule of optax.
+        level: training ends with the first chunk whose mean loss is below it.
         label: what the progress bar says.
 
     Returns:
-        The trained params and the loss before every update, (steps,).
+        The trained params and the loss before every update, (steps,) or fewer.
     """
     optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
 
@@ -81,6 +83,8 @@ def fit(
     for at in track(starts, label, console=console, transient=True):
         carry, values = advance(carry, keys[at : at + chunk])
         losses.append(np.asarray(values))
+        if losses[-1].mean() < level:
+            break
     return carry[0], np.concatenate(losses)
 
 

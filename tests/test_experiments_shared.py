@@ -21,6 +21,21 @@ def test_fit_finds_the_minimum_and_tells_every_loss():
     assert jnp.array_equal(start, jnp.zeros(2))  # not donated
 
 
+def test_fit_ends_with_the_chunk_that_reaches_the_level():
+    def loss(params, key):
+        return (params - 1.0) ** 2
+
+    options = {"steps": 500, "rate": 0.1, "chunk": 10}
+    _, all_of_it = _study.fit(loss, jnp.zeros(()), jax.random.key(0), **options)
+    _, losses = _study.fit(
+        loss, jnp.zeros(()), jax.random.key(0), level=0.05, **options
+    )
+    means = all_of_it.reshape(-1, 10).mean(1)
+    first = int((means < 0.05).argmax())
+    assert 0 < first < 49
+    assert losses.tolist() == all_of_it[: 10 * (first + 1)].tolist()
+
+
 def test_fit_gives_every_update_its_own_key():
     def loss(params, key):
         return params * 0 + jax.random.uniform(key)
