@@ -1,0 +1,273 @@
+"""Many to one: what can a network say of a sequence at its end?
+
+The recipe, for sequences of unequal length:
+
+    run = sr.unroll(cell, net.cell, xs, lengths=lengths)
+    logits = sr.dense(net.readout, run.final.h)
+    loss = sr.softmax_cross_entropy(logits, labels)
+
+`run.final` is the state after the last step of each sequence. Two tasks ask for two
+different things:
+
+- adding asks for memory: of T numbers two are marked, tell their sum. Who forgets
+  says 1, with a mean squared error of 1/6.
+- parity asks for computing: is the number of ones in a string odd? One bit forgotten
+  and the answer is a coin toss. Trained on short strings, tested on long ones.
+
+    python experiments/many_to_one.py
+    python experiments/many_to_one.py --cells gru --length 500 --seeds 1
+
+Sources: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory" (adding), in the
+form of Arjovsky, Shah and Bengio 2016, arXiv 1511.06464.
+"""
+
+from collections.abc import Callable
+from typing import Annotated, Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import typer
+from _memory import (
+    CONTESTANTS,
+    Net,
+    Runs,
+    Trained,
+    chosen,
+    draw,
+    draw_curves,
+    spread,
+    weights,
+)
+from _study import Picture, Seeds, Steps, console, figure, fit, save
+from jax import Array
+from rich.table import Table
+
+import scanrnn as sr
+
+BATCH = 32
+LEVEL = 1e-3  # mean squared error at which adding counts as solved
+BASELINE = 1 / 6  # the variance of a sum of two uniform numbers
+TRAINED = 16  # the longest string of the parity task in training
+TESTED = (16, 30, 60, 120, 250, 500)  # lengths of strings in its test
+HELD_OUT = 1000  # sequences in a test
+PUBLISHED = {"rnn": "0.177", "gru": "5.3e-5", "lstm": "0.164"}
+
+
+class Batch(NamedTuple):
+    """Sequences and what is to be said at their end."""
+
+    xs: Array  # (T, B, 2) numbers and marks, or (T, B) bits
+    lengths: Array  # (B,)
+    targets: Array  # (B,) floats, or labels
+
+
+class Task(NamedTuple):
+    """What is drawn, how an answer is graded, and how it is learned."""
+
+    draw: Callable[[Array], Batch]
+    loss: Callable[[Array, Array], Array]  # answers (B, V), targets (B,) -> ()
+    inputs: int  # X
+    outputs: int  # V
+    longest: int  # steps to remember over
+    rates: dict[str, float]  # learning rate by contestant
+    level: float  # of the loss, at which training ends
+
+
+def adding(key: Array, length: int, batch: int) -> Batch:
+    """Numbers in [0, 1), one marked in each half of the sequence; their sum."""
+    key_numbers, key_first, key_second = jax.random.split(key, 3)
+    numbers = jax.random.uniform(key_numbers, (length, batch))
+    first = jax.random.randint(key_first, (batch,), 0, length // 2)
+    second = jax.random.randint(key_second, (batch,), length // 2, length)
+    steps = jnp.arange(length)[:, None]
+    marks = ((steps == first) | (steps == second)).astype(numbers.dtype)
+    xs = jnp.stack((numbers, marks), axis=-1)
+    return Batch(xs, jnp.full(batch, length), jnp.sum(numbers * marks, axis=0))
+
+
+def parity(key: Array, shortest: int, longest: int, batch: int) -> Batch:
+    """Strings of bits, each of its own length; 1 where the ones are odd."""
+    key_bits, key_lengths = jax.random.split(key)
+    bits = jax.random.bernoulli(key_bits, shape=(longest, batch)).astype(int)
+    lengths = jax.random.randint(key_lengths, (batch,), shortest, longest + 1)
+    read = jnp.arange(longest)[:, None] < lengths
+    return Batch(bits, lengths, jnp.sum(bits * read, axis=0) % 2)
+
+
+def answers(cell: sr.Cell, net: Net, batch: Batch, **options: Any) -> Array:
+    """(B, V): what the dense layer reads off the final state."""
+    run = sr.unroll(cell, net.cell, batch.xs, lengths=batch.lengths, **options)
+    return sr.dense(net.readout, run.final.h)
+
+
+def squared_error(answers: Array, targets: Array) -> Array:
+    """The mean over the batch."""
+    return jnp.mean((answers[:, 0] - targets) ** 2)
+
+
+def adding_task(length: int) -> Task:
+    """Training ends at half the level, so that the test stays below it."""
+    rates = {"rnn": 1e-3, "irnn": 1e-4, "gru": 1e-2, "lstm": 1e-2}
+    return Task(
+        lambda key: adding(key, length, BATCH),
+        squared_error, 2, 1, length, rates, LEVEL / 2,
+    )  # fmt: skip
+
+
+def parity_task() -> Task:
+    """Strings of all lengths up to `TRAINED`; the short ones teach the long ones."""
+    rates = {"rnn": 3e-3, "irnn": 1e-3, "gru": 1e-2, "lstm": 1e-2}
+    return Task(
+        lambda key: parity(key, 1, TRAINED, 2 * BATCH),
+        sr.softmax_cross_entropy, 2, 2, TRAINED, rates, 5e-4,
+    )  # fmt: skip
+
+
+def train(
+    name: str,
+    task: Task,
+    score: Callable[[sr.Cell, Net], np.ndarray],
+    *,
+    seed: int,
+    hidden: int,
+    steps: int,
+    label: str,
+) -> Trained:
+    """One run of one contestant, from one seed, and its score."""
+    key_net, key_data = jax.random.split(jax.random.key(seed))
+    cell, net = draw(
+        name, key_net, inputs=task.inputs, outputs=task.outputs,
+        hidden=hidden, longest=task.longest,
+    )  # fmt: skip
+
+    def loss(net: Net, key: Array) -> Array:
+        batch = task.draw(key)
+        return task.loss(answers(cell, net, batch), batch.targets)
+
+    label = f"{label} {CONTESTANTS[name].label}, seed {seed}"
+    rate, level = task.rates[name], task.level
+    net, losses = fit(
+        loss, net, key_data, steps=steps, rate=rate, level=level, label=label
+    )
+    return Trained(net, losses, score(cell, net))
+
+
+def adding_error(cell: sr.Cell, net: Net, length: int) -> np.ndarray:
+    """The mean squared error of sequences that no training sees; shape ()."""
+    batch = adding(jax.random.key(2**31), length, HELD_OUT)
+    return np.asarray(squared_error(answers(cell, net, batch), batch.targets))
+
+
+def parity_accuracy(
+    cell: sr.Cell, net: Net, lengths: tuple[int, ...] = TESTED
+) -> np.ndarray:
+    """The share of right answers on strings of each length, (len(lengths),)."""
+    shares = []
+    for length in lengths:
+        batch = parity(jax.random.key(2**31), length, length, HELD_OUT)
+        said = answers(cell, net, batch).argmax(-1)
+        shares.append(jnp.mean(said == batch.targets))
+    return np.asarray(shares)
+
+
+def solved(runs: Runs, right: Callable[[np.ndarray], bool]) -> str:
+    """Who reaches the level with every seed, in words."""
+    names = [n for n, trained in runs.items() if all(right(r.score) for r in trained)]
+    return ", ".join(CONTESTANTS[name].label for name in names) or "none"
+
+
+def tables(adding_runs: Runs, parity_runs: Runs, length: int) -> list[Table]:
+    """The numbers of both tasks, least to largest over the seeds."""
+    adds = Table(title=f"adding, T = {length}: say 1 and the error is {BASELINE:.3f}")
+    for header in (
+        "cell", "weights", "updates", "held-out error", "Bai et al. 2018, T = 600"
+    ):  # fmt: skip
+        adds.add_column(header, justify="left" if header == "cell" else "right")
+    for name, trained in adding_runs.items():
+        adds.add_row(
+            CONTESTANTS[name].label,
+            f"{weights(trained[0].net):,}",
+            spread((len(run.losses) for run in trained), "d"),
+            spread(float(run.score) for run in trained),
+            PUBLISHED.get(name, ""),
+        )
+    odds = Table(title=f"parity, trained on 1 to {TRAINED} bits: accuracy at length")
+    odds.add_column("cell")
+    for header in ("updates", *map(str, TESTED)):
+        odds.add_column(header, justify="right")
+    for name, trained in parity_runs.items():
+        updates = spread((len(run.losses) for run in trained), "d")
+        by_length = np.stack([run.score for run in trained]).T
+        shares = (spread(map(float, row), ".1%") for row in by_length)
+        odds.add_row(CONTESTANTS[name].label, updates, *shares)
+    return [adds, odds]
+
+
+def picture_of(adding_runs: Runs, parity_runs: Runs, length: int) -> Any:
+    """Both tasks: error by updates; accuracy by updates and by length."""
+    drawing, (left, middle, right) = figure(1, 3, width=13, height=4.6)
+    able = solved(adding_runs, lambda error: bool(error < LEVEL))
+    left.set_title(f"Adding 2 of {length} numbers, solved by:\n{able}")
+    left.axhline(BASELINE, color="black", ls="--", lw=0.8, label="say 1: 1/6")
+    left.axhline(LEVEL, color="black", ls=":", lw=0.8, label="solved: 0.001")
+    draw_curves(left, adding_runs)
+    left.set(ylabel="mean squared error", yscale="log", ylim=(2e-4, 3))
+    left.legend(fontsize=8, loc="lower left")
+    able = solved(parity_runs, lambda shares: bool(shares.min() == 1))
+    middle.set_title(f"Parity, up to {TRAINED} bits in training")
+    draw_curves(middle, parity_runs)
+    middle.set(ylabel="cross entropy, nats", yscale="log")
+    middle.legend(fontsize=8, loc="lower left")
+    right.set_title(f"Parity of longer strings, always right:\n{able}")
+    for name, trained in parity_runs.items():
+        for run in trained:
+            right.plot(TESTED, run.score, "o-", color=CONTESTANTS[name].colour, ms=4)
+    right.axhline(0.5, color="black", ls="--", lw=0.8, label="a coin")
+    right.axvline(TRAINED, color="black", ls=":", lw=0.8, label="longest in training")
+    right.set(xlabel="bits", ylabel="accuracy", xscale="log", ylim=(0.45, 1.03))
+    right.set_xticks(TESTED, labels=map(str, TESTED))
+    right.set_xticks((), minor=True)
+    right.legend(fontsize=8, loc="lower left", bbox_to_anchor=(0.05, 0.12))
+    return drawing
+
+
+def main(
+    length: Annotated[int, typer.Option(min=4, help="T, of the adding task.")] = 200,
+    seeds: Seeds = 3,
+    steps: Steps = 3000,
+    hidden: Annotated[
+        int, typer.Option(min=1, help="H of the gated cells; the others have twice.")
+    ] = 32,
+    cells: Annotated[
+        str, typer.Option(help=f"Of {', '.join(CONTESTANTS)}; commas between.")
+    ] = "rnn,irnn,gru,lstm",
+    picture: Picture = None,
+) -> None:
+    """Trains every cell on both tasks, from several seeds."""
+    names = chosen(cells)
+
+    def runs_of(task: Task, score: Any, label: str) -> Runs:
+        return {
+            name: [
+                train(
+                    name, task, score,
+                    seed=seed, hidden=hidden, steps=steps, label=label,
+                )
+                for seed in range(seeds)
+            ]
+            for name in names
+        }  # fmt: skip
+
+    def error(cell: sr.Cell, net: Net) -> np.ndarray:
+        return adding_error(cell, net, length)
+
+    adding_runs = runs_of(adding_task(length), error, "adding")
+    parity_runs = runs_of(parity_task(), parity_accuracy, "parity")
+    for table in tables(adding_runs, parity_runs, length):
+        console.print(table)
+    save(picture_of(adding_runs, parity_runs, length), picture, "many_to_one")
+
+
+if __name__ == "__main__":
+    typer.run(main)
