@@ -5,6 +5,7 @@ Every beginning is a line on top of `cell.init`: the params are a NamedTuple, an
 derivative.
 """
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -12,6 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
+from _study import fit
 from jax import Array
 
 import scanrnn as sr
@@ -41,12 +43,25 @@ class Contestant(NamedTuple):
     widening: int
 
 
+class Task(NamedTuple):
+    """What is to be learned, how, and how it is tested."""
+
+    name: str
+    loss: Callable[[sr.Cell, Net, Array], Array]  # draws its batch from the key
+    score: Callable[[sr.Cell, Net], Any]  # on sequences that no training sees
+    inputs: int  # X
+    outputs: int  # V
+    longest: int  # steps to remember over
+    rates: dict[str, float]  # learning rate of each contestant
+    level: float = 0.0  # of the loss, at which training ends
+
+
 class Trained(NamedTuple):
     """One run: the params, the loss before every update, and what a test says."""
 
     net: Net
     losses: np.ndarray  # (updates,)
-    score: np.ndarray
+    score: Any
 
 
 Runs = dict[str, list[Trained]]  # of each contestant, one a seed
@@ -123,16 +138,51 @@ def chosen(cells: str) -> list[str]:
     return list(dict.fromkeys(names))
 
 
+def cell_of(name: str, hidden: int) -> tuple[sr.Cell, int]:
+    """A contestant's cell, and how many units it has."""
+    units = CONTESTANTS[name].widening * hidden
+    return CONTESTANTS[name].cell(units), units
+
+
 def draw(
     name: str, key: Array, *, inputs: int, outputs: int, hidden: int, longest: int
 ) -> tuple[sr.Cell, Net]:
     """A contestant's cell, and its params for X inputs and V outputs."""
-    contestant = CONTESTANTS[name]
-    hidden = contestant.widening * hidden
-    cell = contestant.cell(hidden)
+    cell, units = cell_of(name, hidden)
     key_cell, key_begin, key_readout = jax.random.split(key, 3)
-    params = contestant.begin(cell.init(key_cell, inputs), key_begin, longest)
-    return cell, Net(params, sr.init_dense(key_readout, hidden, outputs))
+    params = cell.init(key_cell, inputs)
+    params = CONTESTANTS[name].begin(params, key_begin, longest)
+    return cell, Net(params, sr.init_dense(key_readout, units, outputs))
+
+
+def train(names: list[str], task: Task, *, seeds: int, hidden: int, steps: int) -> Runs:
+    """Every contestant from every seed, one after the other.
+
+    Runs side by side under `jax.vmap` are no faster on a CPU, and would all have to
+    wait for the last one to reach the level.
+    """
+    return {name: _train_one(name, task, seeds, hidden, steps) for name in names}
+
+
+def _train_one(
+    name: str, task: Task, seeds: int, hidden: int, steps: int
+) -> list[Trained]:
+    sizes = {"inputs": task.inputs, "outputs": task.outputs, "longest": task.longest}
+    options = {"rate": task.rates[name], "level": task.level}
+    cell, _ = cell_of(name, hidden)
+    loss = functools.partial(task.loss, cell)
+    score = jax.jit(functools.partial(task.score, cell))
+
+    def run(seed: int) -> Trained:
+        key_net, key_data = jax.random.split(jax.random.key(seed))
+        _, net = draw(name, key_net, hidden=hidden, **sizes)
+        label = f"{task.name}: {CONTESTANTS[name].label}, seed {seed}"
+        net, losses = fit(
+            loss, net, key_data, steps=steps, chunk=CHUNK, label=label, **options
+        )
+        return Trained(net, losses, jax.tree.map(np.asarray, score(net)))
+
+    return [run(seed) for seed in range(seeds)]
 
 
 def weights(net: Net) -> int:

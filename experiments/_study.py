@@ -5,6 +5,7 @@ where it is, prints its numbers, and saves one picture.
 """
 
 import functools
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -53,10 +54,12 @@ def fit(
     rate: float | Callable[[Array], Array] = 1e-3,
     clip: float = 1.0,
     chunk: int = 50,
-    level: float = 0.0,
+    level: float = -math.inf,
     label: str = "training",
 ) -> tuple[Params, np.ndarray]:
     """Adam with clipping by the global norm; many updates per dispatch.
+
+    Runs of the same ``loss`` (the same function, not a like one) compile once.
 
     Args:
         loss: params, key -> a number. It draws its batch from the key.
@@ -68,15 +71,7 @@ def fit(
     Returns:
         The trained params and the loss before every update, (steps,) or fewer.
     """
-    optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
-
-    def update(carry: Any, key: Array) -> Any:
-        params, state = carry
-        value, d_params = jax.value_and_grad(loss)(params, key)
-        updates, state = optimiser.update(d_params, state, params)
-        return (optax.apply_updates(params, updates), state), value
-
-    advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
+    optimiser, advance = _training(loss, rate, clip)
     carry = jax.tree.map(jax.numpy.copy, (params, optimiser.init(params)))
     keys, losses = jax.random.split(key, steps), []
     starts = range(0, steps, chunk)
@@ -86,6 +81,25 @@ def fit(
         if losses[-1].mean() < level:
             break
     return carry[0], np.concatenate(losses)
+
+
+@functools.lru_cache(maxsize=8)
+def _training(
+    loss: Callable[[Params, Array], Array],
+    rate: float | Callable[[Array], Array],
+    clip: float,
+) -> tuple[optax.GradientTransformation, Any]:
+    """The optimiser, and the program that runs a chunk of updates."""
+    optimiser = optax.chain(optax.clip_by_global_norm(clip), optax.adam(rate))
+
+    def update(carry: Any, key: Array) -> Any:
+        params, state = carry
+        value, d_params = jax.value_and_grad(loss)(params, key)
+        updates, state = optimiser.update(d_params, state, params)
+        return (optax.apply_updates(params, updates), state), value
+
+    advance = jax.jit(functools.partial(lax.scan, update), donate_argnums=0)
+    return optimiser, advance
 
 
 def figure(

@@ -32,14 +32,14 @@ from _memory import (
     CONTESTANTS,
     Net,
     Runs,
-    Trained,
+    Task,
     chosen,
-    draw,
     draw_curves,
     spread,
+    train,
     weights,
 )
-from _study import Picture, Seeds, Steps, console, figure, fit, save
+from _study import Picture, Seeds, Steps, console, figure, save
 from jax import Array
 from rich.table import Table
 
@@ -51,6 +51,7 @@ BASELINE = 1 / 6  # the variance of a sum of two uniform numbers
 TRAINED = 16  # the longest string of the parity task in training
 TESTED = (16, 30, 60, 120, 250, 500)  # lengths of strings in its test
 HELD_OUT = 1000  # sequences in a test
+FRESH = 10**9  # seed of the test, far from those of training
 PUBLISHED = {"rnn": "0.177", "gru": "5.3e-5", "lstm": "0.164"}
 
 
@@ -60,18 +61,6 @@ class Batch(NamedTuple):
     xs: Array  # (T, B, 2) numbers and marks, or (T, B) bits
     lengths: Array  # (B,)
     targets: Array  # (B,) floats, or labels
-
-
-class Task(NamedTuple):
-    """What is drawn, how an answer is graded, and how it is learned."""
-
-    draw: Callable[[Array], Batch]
-    loss: Callable[[Array, Array], Array]  # answers (B, V), targets (B,) -> ()
-    inputs: int  # X
-    outputs: int  # V
-    longest: int  # steps to remember over
-    rates: dict[str, float]  # learning rate by contestant
-    level: float  # of the loss, at which training ends
 
 
 def adding(key: Array, length: int, batch: int) -> Batch:
@@ -108,67 +97,37 @@ def squared_error(answers: Array, targets: Array) -> Array:
 
 def adding_task(length: int) -> Task:
     """Training ends at half the level, so that the test stays below it."""
+
+    def error(cell: sr.Cell, net: Net, key: Array, size: int = BATCH) -> Array:
+        batch = adding(key, length, size)
+        return squared_error(answers(cell, net, batch), batch.targets)
+
+    def held_out(cell: sr.Cell, net: Net) -> Array:
+        return error(cell, net, jax.random.key(FRESH), HELD_OUT)
+
     rates = {"rnn": 1e-3, "irnn": 1e-4, "gru": 1e-2, "lstm": 1e-2}
-    return Task(
-        lambda key: adding(key, length, BATCH),
-        squared_error, 2, 1, length, rates, LEVEL / 2,
-    )  # fmt: skip
+    return Task("adding", error, held_out, 2, 1, length, rates, LEVEL / 2)
 
 
 def parity_task() -> Task:
     """Strings of all lengths up to `TRAINED`; the short ones teach the long ones."""
+
+    def loss(cell: sr.Cell, net: Net, key: Array) -> Array:
+        batch = parity(key, 1, TRAINED, 2 * BATCH)
+        return sr.softmax_cross_entropy(answers(cell, net, batch), batch.targets)
+
     rates = {"rnn": 3e-3, "irnn": 1e-3, "gru": 1e-2, "lstm": 1e-2}
-    return Task(
-        lambda key: parity(key, 1, TRAINED, 2 * BATCH),
-        sr.softmax_cross_entropy, 2, 2, TRAINED, rates, 5e-4,
-    )  # fmt: skip
+    return Task("parity", loss, parity_accuracy, 2, 2, TRAINED, rates, 5e-4)
 
 
-def train(
-    name: str,
-    task: Task,
-    score: Callable[[sr.Cell, Net], np.ndarray],
-    *,
-    seed: int,
-    hidden: int,
-    steps: int,
-    label: str,
-) -> Trained:
-    """One run of one contestant, from one seed, and its score."""
-    key_net, key_data = jax.random.split(jax.random.key(seed))
-    cell, net = draw(
-        name, key_net, inputs=task.inputs, outputs=task.outputs,
-        hidden=hidden, longest=task.longest,
-    )  # fmt: skip
-
-    def loss(net: Net, key: Array) -> Array:
-        batch = task.draw(key)
-        return task.loss(answers(cell, net, batch), batch.targets)
-
-    label = f"{label} {CONTESTANTS[name].label}, seed {seed}"
-    rate, level = task.rates[name], task.level
-    net, losses = fit(
-        loss, net, key_data, steps=steps, rate=rate, level=level, label=label
-    )
-    return Trained(net, losses, score(cell, net))
-
-
-def adding_error(cell: sr.Cell, net: Net, length: int) -> np.ndarray:
-    """The mean squared error of sequences that no training sees; shape ()."""
-    batch = adding(jax.random.key(2**31), length, HELD_OUT)
-    return np.asarray(squared_error(answers(cell, net, batch), batch.targets))
-
-
-def parity_accuracy(
-    cell: sr.Cell, net: Net, lengths: tuple[int, ...] = TESTED
-) -> np.ndarray:
-    """The share of right answers on strings of each length, (len(lengths),)."""
+def parity_accuracy(cell: sr.Cell, net: Net) -> Array:
+    """The share of right answers on strings of each length of `TESTED`."""
     shares = []
-    for length in lengths:
-        batch = parity(jax.random.key(2**31), length, length, HELD_OUT)
+    for length in TESTED:
+        batch = parity(jax.random.key(FRESH), length, length, HELD_OUT)
         said = answers(cell, net, batch).argmax(-1)
         shares.append(jnp.mean(said == batch.targets))
-    return np.asarray(shares)
+    return jnp.stack(shares)
 
 
 def solved(runs: Runs, right: Callable[[np.ndarray], bool]) -> str:
@@ -245,25 +204,9 @@ def main(
     picture: Picture = None,
 ) -> None:
     """Trains every cell on both tasks, from several seeds."""
-    names = chosen(cells)
-
-    def runs_of(task: Task, score: Any, label: str) -> Runs:
-        return {
-            name: [
-                train(
-                    name, task, score,
-                    seed=seed, hidden=hidden, steps=steps, label=label,
-                )
-                for seed in range(seeds)
-            ]
-            for name in names
-        }  # fmt: skip
-
-    def error(cell: sr.Cell, net: Net) -> np.ndarray:
-        return adding_error(cell, net, length)
-
-    adding_runs = runs_of(adding_task(length), error, "adding")
-    parity_runs = runs_of(parity_task(), parity_accuracy, "parity")
+    names, sizes = chosen(cells), {"seeds": seeds, "hidden": hidden, "steps": steps}
+    adding_runs = train(names, adding_task(length), **sizes)
+    parity_runs = train(names, parity_task(), **sizes)
     for table in tables(adding_runs, parity_runs, length):
         console.print(table)
     save(picture_of(adding_runs, parity_runs, length), picture, "many_to_one")
