@@ -14,6 +14,18 @@ different things:
 - parity asks for computing: is the number of ones in a string odd? One bit forgotten
   and the answer is a coin toss. Trained on short strings, tested on long ones.
 
+Answer, of the default run (three seeds; the range over the seeds). Adding at T = 200:
+GRU and LSTM are below 0.001 after 650 to 950 updates of 32 sequences (3e-4 to 7e-4 on
+held-out ones). The tanh RNN, with as many weights, says 1 to the end: 0.16 to 0.17. The
+IRNN comes below it, to 0.06 to 0.10, and its error leaps out of the picture on the way.
+Parity turns the tables: all are always right up to 30 bits, about twice the longest
+string in training, but only the tanh RNN is at 500 bits with every seed (LSTM 99.2%,
+GRU 97.7%, IRNN 50.4% at worst).
+
+What made adding quick is the beginning: gate biases drawn so that the units forget over
+all spans up to T (`chrono_gru`, `chrono_lstm`). One run each with biases of 1 instead
+took GRU 800 updates and LSTM 2100, where these took 500 and 800, to the same error.
+
     python experiments/many_to_one.py
     python experiments/many_to_one.py --cells gru --length 500 --seeds 1
 
@@ -151,14 +163,17 @@ def tables(adding_runs: Runs, parity_runs: Runs, length: int) -> list[Table]:
             spread(float(run.score) for run in trained),
             PUBLISHED.get(name, ""),
         )
-    odds = Table(title=f"parity, trained on 1 to {TRAINED} bits: accuracy at length")
+    odds = Table(
+        title=f"parity, trained on 1 to {TRAINED} bits: "
+        "the least accuracy of all seeds, by length"
+    )
     odds.add_column("cell")
     for header in ("updates", *map(str, TESTED)):
         odds.add_column(header, justify="right")
     for name, trained in parity_runs.items():
         updates = spread((len(run.losses) for run in trained), "d")
-        by_length = np.stack([run.score for run in trained]).T
-        shares = (spread(map(float, row), ".1%") for row in by_length)
+        least = np.min([run.score for run in trained], axis=0)
+        shares = (format(share, ".1%") for share in least)
         odds.add_row(CONTESTANTS[name].label, updates, *shares)
     return [adds, odds]
 
