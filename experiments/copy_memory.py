@@ -21,7 +21,8 @@ The IRNN is a cell of the library with other weights:
 
 Sources: Hochreiter and Schmidhuber 1997, "Long Short-Term Memory" (the task), in the
 form of Arjovsky, Shah and Bengio 2016, arXiv 1511.06464; Le, Jaitly and Hinton 2015,
-arXiv 1504.00941 (the IRNN).
+arXiv 1504.00941 (the IRNN). Beside ours stand the figures of Bai, Kolter and Koltun
+2018, arXiv 1803.01271, table 1: T = 1000, 16,000 weights; the baseline is 0.0204 there.
 """
 
 import math
