@@ -16,6 +16,15 @@ The IRNN is a cell of the library with other weights:
     params = cell.init(key, X)
     params = params._replace(w_h=jnp.eye(H))            # b is 0 already
 
+Answer, of the default run (T = 100, three seeds, 2000 updates of 32 sequences): it
+lets the network begin to remember, and no more. The IRNN comes below the baseline of
+0.173 nats with every seed (0.151 to 0.158, 26 to 27% of the symbols, chance is 12%),
+about where the LSTM stands after as many updates (0.142 to 0.170, 19 to 30%). The
+orthogonal tanh RNN, with as many weights, hardly leaves the baseline (0.167 to 0.174,
+12 to 19%). The GRU is far ahead (0.045 to 0.051, 75 to 78%); none has solved the task.
+At T = 1000, Bai et al. found none of the three much better than their baseline.
+What the IRNN does on the adding problem stands in many_to_one.py.
+
     python experiments/copy_memory.py
     python experiments/copy_memory.py --cells gru --steps 10000 --seeds 1
 
