@@ -32,6 +32,33 @@ def test_watch_tells_the_norm_before_clipping():
     assert run.told.tolist() == losses.tolist()
 
 
+def test_fit_ends_with_the_chunk_that_reaches_the_level():
+    def loss(params, key):
+        return (params - 1.0) ** 2
+
+    options = {"steps": 500, "rate": 0.1, "chunk": 10}
+    _, all_of_it = _study.fit(loss, jnp.zeros(()), jax.random.key(0), **options)
+    _, losses = _study.fit(
+        loss, jnp.zeros(()), jax.random.key(0), level=0.05, **options
+    )
+    means = all_of_it.reshape(-1, 10).mean(1)
+    first = int((means < 0.05).argmax())
+    assert 0 < first < 49
+    assert losses.tolist() == all_of_it[: 10 * (first + 1)].tolist()
+
+
+def test_runs_of_one_loss_trace_it_once():
+    traces = []
+
+    def loss(params, key):
+        traces.append(key)
+        return (params - 1.0) ** 2
+
+    for start in (0.0, 3.0):
+        _study.fit(loss, jnp.asarray(start), jax.random.key(0), steps=5)
+        assert len(traces) == 1
+
+
 def test_fit_gives_every_update_its_own_key():
     def loss(params, key):
         return params * 0 + jax.random.uniform(key)
