@@ -1,22 +1,22 @@
 """Can an encoder and a decoder reverse strings and rewrite dates they never saw?
 
-Two tasks on characters, both with inputs of unequal length:
+Two tasks on characters, both with sources of unequal length:
 
 - reverse: a string of 3 to 10 of 26 letters, written backwards: "nikuta" -> "atukin";
-- dates: a day of 1950 to 2049, written in one of ten ways of people: "3 March 1997",
+- dates: a day of 1950 to 2049, written in one of ten ways: "3 March 1997",
   "Mar 3, 97", "Mon 3rd of Mar 1997", "03/03/1997", ... -> "1997-03-03".
 
-Held out are strings that are not in the training set, and whole days: the days that
-the test asks for were in training in none of the ten ways. The decoder learns with
-the right characters as its inputs (teacher forcing) and is judged running freely, fed
-with what it wrote itself (greedy decoding): every character and the end must be right.
+Held out are strings that are not in the training set, and whole days: a day of the
+test was in training in none of the ten ways. The decoder learns with the right
+characters as its inputs (teacher forcing) and is judged running freely, on what it
+wrote itself (greedy decoding): every character and the end must be right.
 
-Many to many, of unequal lengths, in three lines; a bidirectional encoder, whose two
-final states, side by side, are the start of the decoder::
+Many to many, of unequal lengths, in three lines; the two final states of a
+bidirectional encoder, side by side, are the start of the decoder::
 
     read = sr.bidirectional(half, half).run(encoder, source, lengths=lengths).final
     start = jax.tree.map(lambda *parts: jnp.concatenate(parts, -1), *read)
-    run = sr.unroll(sr.gru(2 * H), decoder, shifted, start, lengths=target_lengths)
+    run = sr.unroll(whole, decoder, shifted, start, lengths=target_lengths)
 
 Sources: Cho et al. 2014, arXiv 1406.1078, and Sutskever, Vinyals and Le 2014, arXiv
 1409.3215 (encoder and decoder).
@@ -25,42 +25,39 @@ Sources: Cho et al. 2014, arXiv 1406.1078, and Sutskever, Vinyals and Le 2014, a
     python experiments/translate.py --task dates --seeds 1
 """
 
-import datetime
-import functools
-from collections.abc import Callable
-from typing import Any, NamedTuple
+import enum
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from _study import fit
+import typer
+from _pairs import BEGIN, RESERVED, Pairs, characters, dates, decode, encode, reversals
+from _study import Picture, Seeds, Steps, console, figure, fit, save
 from jax import Array, lax
+from rich.table import Table
 
 import scanrnn as sr
 
-LETTERS = "abcdefghijklmnopqrstuvwxyz"
-SHORTEST, LONGEST, BEYOND = 3, 10, 13  # letters: of training, and of a harder test
-FIRST, LAST = datetime.date(1950, 1, 1), datetime.date(2049, 12, 31)
-BATCH = 128
-
-Text = tuple[str, str]  # a source and its target
-
-
-class Pairs(NamedTuple):
-    """Sources and targets of unequal length as tokens, one pair a column."""
-
-    sources: Array  # (T_x, N)
-    source_lengths: Array  # (N,)
-    targets: Array  # (T_y, N), each with the end token behind it
-    target_lengths: Array  # (N,), the end token counted
+TASKS = {"reverse": reversals, "dates": dates}
+KNOWN = {"reverse": 100_000, "dates": 50_000}  # pairs to learn from
+ASKED = 200  # pairs of every group of the test
+BATCH, RATE = 64, 5e-3
+AXES = {
+    "reverse": "letters of the string",
+    "dates": "3 March 1997, in every way of writing",
+}
+SHADES = ("C0", "C1", "C2", "C4", "C5")
 
 
-class Split(NamedTuple):
-    """What is learned from, and what is asked."""
+class Task(enum.StrEnum):
+    """What may be asked for."""
 
-    train: list[Text]
-    test: list[Text]
+    reverse = enum.auto()
+    dates = enum.auto()
+    both = enum.auto()
 
 
 class Translator(NamedTuple):
@@ -71,143 +68,170 @@ class Translator(NamedTuple):
     readout: sr.DenseParams
 
 
-class Vocabulary(NamedTuple):
-    """Characters as tokens; behind them the begin and the end of a target."""
+class Outcome(NamedTuple):
+    """What a training run came to."""
 
-    characters: str
-
-    @property
-    def begin(self) -> int:
-        return len(self.characters)
-
-    @property
-    def end(self) -> int:
-        return len(self.characters) + 1
-
-    @property
-    def size(self) -> int:
-        return len(self.characters) + 2
-
-    def encode(self, texts: list[Text]) -> Pairs:
-        """Time comes first; a short text is padded with the token 0."""
-        sources = [[self.characters.index(c) for c in source] for source, _ in texts]
-        targets = [
-            [*(self.characters.index(c) for c in target), self.end]
-            for _, target in texts
-        ]
-        return Pairs(*_padded(sources), *_padded(targets))
-
-
-def _padded(rows: list[list[int]]) -> tuple[Array, Array]:
-    lengths = np.array([len(row) for row in rows])
-    tokens = np.zeros((lengths.max(), len(rows)), np.int32)
-    for n, row in enumerate(rows):
-        tokens[: len(row), n] = row
-    return jnp.asarray(tokens), jnp.asarray(lengths)
-
-
-def reversals(rng: np.random.Generator, train: int, test: int) -> Split:
-    """Strings of every length in turn; no string of the test is in training."""
-    known = {_word(rng, LONGEST, n) for n in range(train)}
-    unknown: set[str] = set()
-    while len(unknown) < test:
-        unknown |= {_word(rng, BEYOND, n) for n in range(test - len(unknown))} - known
-    return Split(*([(word, word[::-1]) for word in sorted(s)] for s in (known, unknown)))
-
-
-def _word(rng: np.random.Generator, longest: int, n: int) -> str:
-    size = SHORTEST + n % (longest - SHORTEST + 1)
-    return "".join(rng.choice(list(LETTERS), size))
-
-
-def _ordinal(n: int) -> str:
-    ending = "th" if n in (11, 12, 13) else {1: "st", 2: "nd", 3: "rd"}.get(n % 10, "th")
-    return f"{n}{ending}"
-
-
-WAYS: tuple[Callable[[datetime.date], str], ...] = (
-    lambda d: f"{d.day} {d:%B %Y}",
-    lambda d: f"{d:%B} {d.day}, {d:%Y}",
-    lambda d: f"{d.day} {d:%b %y}",
-    lambda d: f"{d:%b} {d.day}, {d:%y}",
-    lambda d: f"{d:%d/%m/%Y}",
-    lambda d: f"{d.day}.{d.month}.{d:%Y}",
-    lambda d: f"{d.day}/{d.month}/{d:%y}",
-    lambda d: f"{d:%a} {_ordinal(d.day)} of {d:%b %Y}",
-    lambda d: f"{d:%a}, {d:%b} {_ordinal(d.day)} {d:%Y}",
-    lambda d: f"{d:%Y %B} {d.day}",
-)
-
-
-def dates(rng: np.random.Generator, train: int, test: int) -> Split:
-    """Days in one way each; no day of the test is in training in any way."""
-    days = [FIRST + datetime.timedelta(n) for n in range((LAST - FIRST).days + 1)]
-    rng.shuffle(days)
-    asked, known = days[: test], days[test:]
-    return Split(
-        [(WAYS[rng.integers(len(WAYS))](d), f"{d}") for d in rng.choice(known, train)],
-        [(WAYS[n % len(WAYS)](d), f"{d}") for n, d in enumerate(asked)],
-    )
+    losses: np.ndarray  # (steps,)
+    exact: dict[str, float]  # the share of exact matches in every group of the test
+    overall: float  # of the groups that training holds the like of
+    mistakes: list[str]  # some of them
 
 
 def cells(hidden: int) -> tuple[sr.Layer, sr.Cell]:
-    """The encoder, and the decoder whose state holds both of the encoder's."""
+    """The encoder, and the decoder, whose state holds both states of the encoder."""
     half = sr.gru(hidden)
     return sr.bidirectional(half, half), sr.gru(2 * hidden)
 
 
-def init(key: Array, hidden: int, size: int) -> Translator:
-    """Draws what is learned, for a vocabulary of ``size``."""
+def init(key: Array, hidden: int, vocabulary: int) -> Translator:
+    """Draws what is learned."""
     encoder, decoder = cells(hidden)
     for_encoder, for_decoder, for_readout = jax.random.split(key, 3)
     return Translator(
-        encoder.init(for_encoder, size),
-        decoder.init(for_decoder, size),
-        sr.init_dense(for_readout, 2 * hidden, size),
+        encoder.init(for_encoder, vocabulary),
+        decoder.init(for_decoder, vocabulary),
+        sr.init_dense(for_readout, 2 * hidden, vocabulary),
     )
 
 
-def read(
-    params: Translator, hidden: int, pairs: Pairs, way: sr.Backward = sr.Stored()
-) -> Any:
+def read(params: Translator, pairs: Pairs, way: sr.Backward = sr.Stored()) -> Any:
     """The start of the decoder: both final states of the encoder, side by side."""
-    final = cells(hidden)[0].run(
+    encoder, _ = cells(len(params.readout.w) // 2)
+    final = encoder.run(
         params.encoder, pairs.sources, lengths=pairs.source_lengths, backward=way
     ).final
     return jax.tree.map(lambda *parts: jnp.concatenate(parts, -1), *final)
 
 
-def loss(
-    params: Translator, hidden: int, pairs: Pairs, begin: int, way: sr.Backward = sr.Stored()
-) -> Array:
-    """The cross-entropy of a character of the target, in nats; teacher forcing."""
-    start = read(params, hidden, pairs, way)
-    shifted = jnp.concatenate((jnp.full_like(pairs.targets[:1], begin), pairs.targets[:-1]))
+def loss(params: Translator, pairs: Pairs, way: sr.Backward = sr.Stored()) -> Array:
+    """The cross-entropy of a character, in nats, each given the right ones before."""
+    _, decoder = cells(len(params.readout.w) // 2)
+    first = jnp.full_like(pairs.targets[:1], BEGIN)
+    shifted = jnp.concatenate((first, pairs.targets[:-1]))
+    start, lengths = read(params, pairs, way), pairs.target_lengths
     run = sr.unroll(
-        cells(hidden)[1], params.decoder, shifted, start, lengths=pairs.target_lengths, backward=way
+        decoder, params.decoder, shifted, start, lengths=lengths, backward=way
     )
-    weights = jnp.arange(len(shifted))[:, None] < pairs.target_lengths
-    return sr.softmax_cross_entropy(sr.dense(params.readout, run.outputs), pairs.targets, weights)
+    counts = jnp.arange(len(shifted))[:, None] < lengths
+    logits = sr.dense(params.readout, run.outputs)
+    return sr.softmax_cross_entropy(logits, pairs.targets, counts)
 
 
-@functools.partial(jax.jit, static_argnames=("hidden", "begin"))
-def write(params: Translator, pairs: Pairs, *, hidden: int, begin: int) -> Array:
-    """What the decoder writes when it is fed its own characters, (T_y, N)."""
+@jax.jit
+def write(params: Translator, pairs: Pairs) -> Array:
+    """What the decoder writes, fed with its own characters, (T_y, N); greedy.
+
+    Of the targets only their number of steps is used.
+    """
+    _, decoder = cells(len(params.readout.w) // 2)
 
     def step(carry: tuple[Any, Array], _: None) -> tuple[tuple[Any, Array], Array]:
         state, token = carry
-        run = sr.unroll(cells(hidden)[1], params.decoder, token[None], state)
-        token = sr.dense(params.readout, run.outputs[0]).argmax(-1)
+        run = sr.unroll(decoder, params.decoder, token[None], state)
+        token = sr.dense(params.readout, run.outputs[0]).argmax(-1).astype(token.dtype)
         return (run.final, token), token
 
-    first = jnp.full_like(pairs.targets[0], begin)
-    state = read(params, hidden, pairs)
-    return lax.scan(step, (state, first), length=len(pairs.targets))[1]
+    carry = read(params, pairs), jnp.full_like(pairs.targets[0], BEGIN)
+    return lax.scan(step, carry, length=len(pairs.targets))[1]
 
 
-def exact(params: Translator, pairs: Pairs, *, hidden: int, begin: int) -> np.ndarray:
-    """Whether a target is matched to its last character, (N,) bool."""
-    written = write(params, pairs, hidden=hidden, begin=begin)
-    steps = jnp.arange(len(written))[:, None]
-    wrong = (written != pairs.targets) & (steps < pairs.target_lengths)
-    return np.asarray(~wrong.any(0))
+def matches(written: Array, pairs: Pairs) -> Array:
+    """Whether all that is written up to the end is right, (N,) bool."""
+    counts = jnp.arange(len(written))[:, None] < pairs.target_lengths
+    return ((written == pairs.targets) | ~counts).all(0)
+
+
+def train(task: str, seed: int, *, hidden: int, steps: int) -> Outcome:
+    """Trains on one task and asks for what was held out."""
+    split = TASKS[task](np.random.default_rng(seed), KNOWN[task], ASKED)
+    letters = characters(split)
+    known = encode(split.train, letters)
+    for_params, for_training = jax.random.split(jax.random.key(seed))
+
+    def batch_loss(params: Translator, key: Array) -> Array:
+        chosen = jax.random.randint(key, (BATCH,), 0, len(split.train))
+        return loss(params, jax.tree.map(lambda tokens: tokens[..., chosen], known))
+
+    params, losses = fit(
+        batch_loss,
+        init(for_params, hidden, len(letters) + RESERVED),
+        for_training,
+        steps=steps,
+        rate=optax.cosine_onecycle_schedule(steps, RATE, pct_start=0.1),
+        label=f"{task}, seed {seed}",
+    )
+    exact, mistakes = {}, []
+    for name, texts in split.test.items():
+        asked = encode(texts, letters)
+        written = write(params, asked)
+        right = np.asarray(matches(written, asked))
+        exact[name] = float(right.mean())
+        for n in np.flatnonzero(~right)[: 0 if name in split.beyond else 1]:
+            answer = decode(np.asarray(written[:, n]), letters)
+            mistakes.append(f"{texts[n][0]} -> {answer}, not {texts[n][1]}")
+    fair = [value for name, value in exact.items() if name not in split.beyond]
+    return Outcome(losses, exact, float(np.mean(fair)), mistakes)
+
+
+def tables(outcomes: dict[str, list[Outcome]]) -> list[Table]:
+    """For every task: the exact matches of every group, and of all that is fair."""
+    drawn = []
+    for task, runs in outcomes.items():
+        seeds = [f"seed {seed}" for seed in range(len(runs))]
+        drawn.append(Table(AXES[task], *seeds, title=f"{task}: exact matches"))
+        for name in runs[0].exact:
+            drawn[-1].add_row(name, *(f"{run.exact[name]:.1%}" for run in runs))
+        drawn[-1].add_section()
+        drawn[-1].add_row("as in training", *(f"{run.overall:.2%}" for run in runs))
+    return drawn
+
+
+def draw(outcomes: dict[str, list[Outcome]], picture: Path | None) -> Path:
+    """A row for every task: the loss by update, and the exact matches by group."""
+    drawing, axes = figure(len(outcomes), 2, width=11, height=3.9 * len(outcomes))
+    for (task, runs), (left, right) in zip(
+        outcomes.items(), np.reshape(axes, (-1, 2)), strict=True
+    ):
+        for seed, run in enumerate(runs):
+            shade = SHADES[seed % len(SHADES)]
+            label = f"seed {seed}: {run.overall:.2%} exact"
+            left.plot(run.losses, color=shade, lw=0.7, label=label)
+            places = np.arange(len(run.exact)) + 0.8 * (seed + 0.5) / len(runs) - 0.4
+            right.barh(places, list(run.exact.values()), 0.7 / len(runs), color=shade)
+        left.set(yscale="log", xlabel="updates", ylabel="loss of a character [nats]")
+        left.set_title(f"{task}: training with teacher forcing", fontsize=10)
+        left.legend(fontsize=8)
+        right.set_yticks(range(len(runs[0].exact)), runs[0].exact, fontsize=8)
+        right.invert_yaxis()
+        right.set(xlim=(0, 1), xlabel="share of exact matches", ylabel=AXES[task])
+        right.set_title(f"{task}: held out, running freely", fontsize=10)
+    drawing.suptitle("An encoder hands its final state to a decoder")
+    return save(drawing, picture, "translate")
+
+
+def main(
+    task: Annotated[Task, typer.Option(help="Which of them.")] = Task.both,
+    seeds: Seeds = 3,
+    steps: Steps = 2500,
+    hidden: Annotated[
+        int, typer.Option(min=1, help="Units in each direction of the encoder.")
+    ] = 128,
+    picture: Picture = None,
+) -> None:
+    """Can an encoder and a decoder reverse strings and rewrite dates they never saw?"""
+    outcomes = {
+        name: [train(name, seed, hidden=hidden, steps=steps) for seed in range(seeds)]
+        for name in TASKS
+        if task in (name, Task.both)
+    }
+    for drawn in tables(outcomes):
+        console.print(drawn)
+    mistakes = [m for runs in outcomes.values() for run in runs for m in run.mistakes]
+    console.print("no mistakes" if not mistakes else "mistakes, for example")
+    for mistake in mistakes[:5]:
+        console.print(f"  {mistake}", markup=False)
+    draw(outcomes, picture)
+
+
+if __name__ == "__main__":
+    typer.run(main)
