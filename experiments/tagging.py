@@ -188,10 +188,12 @@ def draw_curves(
                 ax.plot(_smooth(values), color=colour, lw=1.1, label=label)
                 label = "_"
         ax.axhline(math.log(2), color="0.3", ls="--", lw=1)
-        ax.text(0, 0.93 * math.log(2), "log 2", va="top", color="0.3")
+        across = ax.get_yaxis_transform()
+        options = {"ha": "right", "va": "top", "color": "0.3", "transform": across}
+        ax.text(0.99, 0.9 * math.log(2), "log 2", **options)
         ax.set(yscale="log", xlabel="updates, each on sequences never seen before")
         ax.set_title(TITLES[task], fontsize=10)
-        ax.legend(title="right tags at the end", loc="lower left", fontsize=8)
+        ax.legend(title="right tags at the end", loc="center right", fontsize=8)
     axes[0].set_ylabel("cross-entropy of a tag [nats]")
     drawing.suptitle(
         "A tag that joins past and future needs both directions, then a second layer"
