@@ -9,7 +9,14 @@ Two tasks on characters, both with sources of unequal length:
 Held out are strings that are not in the training set, and whole days: a day of the
 test was in training in none of the ten ways. The decoder learns with the right
 characters as its inputs (teacher forcing) and is judged running freely, on what it
-wrote itself (greedy decoding): every character and the end must be right.
+wrote itself (greedy decoding): every character and the end must be right. The level
+to reach is 99%.
+
+Yes: with 2500 updates of 64 pairs, two seeds each had 99.81% of 1,600 strings and
+99.95% of 2,000 dates exactly right; the mistakes are in strings of 9 and 10 letters
+and in one date each. It fades with what is longer than in training: 80 and 90% of 11
+letters, 37 and 34% of 12, 4 and 2% of 13. There is no attention here; all goes through
+one state of 256 numbers.
 
 Many to many, of unequal lengths, in three lines; the two final states of a
 bidirectional encoder, side by side, are the start of the decoder::
@@ -21,7 +28,7 @@ bidirectional encoder, side by side, are the start of the decoder::
 Sources: Cho et al. 2014, arXiv 1406.1078, and Sutskever, Vinyals and Le 2014, arXiv
 1409.3215 (encoder and decoder).
 
-    python experiments/translate.py
+    python experiments/translate.py                          # 3 minutes on 2 cores
     python experiments/translate.py --task dates --seeds 1
 """
 
@@ -237,7 +244,11 @@ def draw(outcomes: dict[str, list[Outcome]], picture: Path | None) -> Path:
         right.invert_yaxis()
         right.set(xlim=(0, 1), xlabel="share of exact matches", ylabel=AXES[task])
         right.set_title(f"{task}: held out, running freely", fontsize=10)
-    drawing.suptitle("An encoder hands its final state to a decoder")
+    worst = min(run.overall for runs in outcomes.values() for run in runs)
+    drawing.suptitle(
+        f"Encoder and decoder: at least {worst:.1%} of held-out targets exactly right, "
+        "where as long as in training"
+    )
     return save(drawing, picture, "translate")
 
 
