@@ -21,13 +21,19 @@ What is out of reach can be proved, with p what is read up to t and f what comes
 
 A second bidirectional layer reads outputs that hold both sides, and has no such limit.
 
+Measured with three seeds, 250 updates each, on 2,000 sequences of up to 40 steps: one
+bidirectional layer has 100.00% of the pairs right (the level to reach is 99%), and of
+"agree" 48 to 51%, with its loss at log 2; two layers have 100.00% of both. Forwards
+alone it is 49 to 51% everywhere, with one layer or with two; what is above 50% is
+the chance of a finite test.
+
 Many to many, of equal lengths, in three lines::
 
     both = sr.bidirectional(sr.gru(16), sr.gru(16))
     run = both.run(params, xs, lengths=lengths)
     loss = sr.softmax_cross_entropy(sr.dense(readout, run.outputs), tags, weights)
 
-    python experiments/tagging.py
+    python experiments/tagging.py                            # 1 minute on 2 cores
 """
 
 import functools
