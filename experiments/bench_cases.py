@@ -41,9 +41,12 @@ class Case(NamedTuple):
 
     @property
     def flop(self) -> float:
-        """Multiplications and additions of the products, forward and backward."""
-        gates = GATES[self.cell]
-        return 6.0 * self.B * self.T * gates * self.H * (self.X + self.H)
+        """Multiplications and additions of the products, forward and backward.
+
+        A token costs a look-up and no product.
+        """
+        left = self.H if self.tokens else self.X + self.H
+        return 6.0 * self.B * self.T * GATES[self.cell] * self.H * left
 
 
 SIZES = (
@@ -66,6 +69,10 @@ GRID = (
     )
 )
 
+# Of the training step: AdamW without decay, clipping by the global norm.
+RATE, BETAS, EPSILON, CLIP = 1e-3, (0.9, 0.99), 1e-8, 1.0
+FIRST = 3  # steps whose losses are compared
+
 
 class Problem(NamedTuple):
     """The numbers of a case, as NumPy arrays in our layout."""
@@ -74,6 +81,16 @@ class Problem(NamedTuple):
     params: Any  # the NamedTuple of our cell
     xs: np.ndarray  # (T, B, X) floats or (T, B) tokens
     weights: np.ndarray  # (T, B, H); the loss is their sum with the outputs
+
+
+class Start(NamedTuple):
+    """Where a training run starts: params in our layout, and the window it sees."""
+
+    cell: Any  # the NamedTuple of our LSTM
+    w: np.ndarray  # (H, V), of the readout
+    b: np.ndarray  # (V,)
+    tokens: np.ndarray  # (T, B)
+    labels: np.ndarray  # (T, B)
 
 
 class Answer(NamedTuple):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+import bench_nets
 import bench_peers
 import bench_torch
 import jax
@@ -83,7 +84,7 @@ def find(case: Case, plan: Plan) -> tuple[list[Contestant], dict[str, str]]:
         for hoisted in (False, True):
             found.append(scan(case, hoisted=hoisted, unroll=1, devices=plan.devices))
     nets, missing = bench_peers.find(case)
-    found += [bench_peers.contestant(case, net) for net in nets]
+    found += [bench_nets.contestant(case, net) for net in nets]
     try:
         found += bench_torch.contestants(case)
     except ImportError as error:

@@ -1,156 +1,22 @@
 """The JAX libraries, each used as its documentation recommends.
 
 Every function returns the networks that a library has for a case; it imports the
-library, so a missing one raises ImportError and is skipped by name. Each network
-brings a translation of our params into its own: affine, so that its transpose brings
-the gradients back. Tokens are fed as one-hot vectors, which is the same product.
+library, so a missing one raises ImportError and is skipped by name. Flax has a file of
+its own.
 """
 
 import os
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any
 
 import jax
 import jax.numpy as jnp
-from _study import CELLS
 from bench_cases import Case
-from bench_contestants import Contestant, by_jax
+from bench_flax import flax_linen, flax_nnx
+from bench_nets import Net, inputs_of
 from jax import Array, lax
 
 import scanrnn as sr
-
-
-class Net(NamedTuple):
-    """A recurrent network of another library.
-
-    Attributes:
-        name: as the tables print it.
-        translate: our params -> theirs, affine.
-        outputs: their params, xs -> (T, B, H); (B, T, H) if batch_major.
-        batch_major: whether it wants (B, T, ...).
-        lacks: our params that it does not have.
-        differs: what is not the same, if anything.
-        cell: the cell of ours with its equations, where that is another one.
-    """
-
-    name: str
-    translate: Callable[[Any], Any]
-    outputs: Callable[[Any, Array], Array]
-    batch_major: bool = False
-    lacks: tuple[str, ...] = ()
-    differs: str = ""
-    cell: sr.Cell | None = None
-
-
-def contestant(case: Case, net: Net) -> Contestant:
-    """A network with the loss of a case."""
-
-    def loss(theirs: Any, xs: Array, weights: Array) -> Array:
-        return jnp.sum(net.outputs(theirs, xs) * weights)
-
-    return Contestant(
-        name=net.name,
-        group="peer",
-        build=by_jax(loss, net.translate, batch_major=net.batch_major),
-        cell=net.cell or CELLS[case.cell](case.H),
-        differs=net.differs,
-        lacks=net.lacks,
-    )
-
-
-# The gates in the order of our columns.
-LETTERS = {"rnn": "", "gru": "rzn", "lstm": "ifgo"}
-
-
-def inputs_of(case: Case, xs: Array) -> Array:
-    """Floats as they are; tokens as one-hot vectors."""
-    return jax.nn.one_hot(xs, case.X, dtype=case.dtype) if case.tokens else xs
-
-
-def by_gate(case: Case, array: Array) -> list[Array]:
-    """The columns of a weight or a bias, gate by gate."""
-    return jnp.split(array, len(LETTERS[case.cell]) or 1, -1)
-
-
-def flax_params(case: Case, params: Any, suffix: str = "") -> dict[str, Any]:
-    """The names that a cell of linen has, and of nnx but for the if_ of its LSTM."""
-    w_x, w_h, b = (by_gate(case, leaf) for leaf in params[:3])
-    if case.cell == "rnn":
-        return {"i": {"kernel": w_x[0], "bias": b[0]}, "h": {"kernel": w_h[0]}}
-    theirs: dict[str, Any] = {}
-    for k, gate in enumerate(LETTERS[case.cell]):
-        theirs[f"i{gate}"] = {"kernel": w_x[k]}
-        theirs[f"h{gate}"] = {"kernel": w_h[k]}
-        theirs[f"{'h' if case.cell == 'lstm' else 'i'}{gate}"]["bias"] = b[k]
-    if case.cell == "gru":
-        theirs["hn"]["bias"] = params.b_hn
-    return theirs
-
-
-def flax_linen(case: Case) -> list[Net]:
-    """flax.linen.RNN over its cells."""
-    import flax.linen as nn
-
-    cells = {
-        "rnn": (nn.SimpleCell,),
-        "gru": (nn.GRUCell,),
-        "lstm": (nn.LSTMCell, nn.OptimizedLSTMCell),
-    }[case.cell]
-
-    def net_of(kind: Any) -> Net:
-        dtype = jnp.dtype(case.dtype)
-        cell = kind(case.H, dtype=dtype, param_dtype=dtype)
-        whole = nn.RNN(cell, time_major=True)
-
-        def translate(params: Any) -> Any:
-            return {"params": {"cell": flax_params(case, params)}}
-
-        def outputs(theirs: Any, xs: Array) -> Any:
-            return whole.apply(theirs, inputs_of(case, xs))
-
-        return Net(f"linen {kind.__name__}", translate, outputs)
-
-    return [net_of(kind) for kind in cells]
-
-
-def flax_nnx(case: Case) -> list[Net]:
-    """flax.nnx.RNN over its cells, by the functional API: split, then jax.jit."""
-    from flax import nnx
-
-    cells = {
-        "rnn": (nnx.SimpleCell,),
-        "gru": (nnx.GRUCell,),
-        "lstm": (nnx.LSTMCell, nnx.OptimizedLSTMCell),
-    }[case.cell]
-
-    def net_of(kind: Any) -> Net:
-        dtype = jnp.dtype(case.dtype)
-        cell = kind(case.X, case.H, dtype=dtype, param_dtype=dtype, rngs=nnx.Rngs(0))
-        graph, state, rest = nnx.split(nnx.RNN(cell, time_major=True), nnx.Param, ...)
-
-        def translate(params: Any) -> Any:
-            return nnx_params(case, kind.__name__, params)
-
-        def outputs(theirs: Any, xs: Array) -> Any:
-            filled = jax.tree.map(lambda leaf: leaf, state)  # a copy
-            nnx.replace_by_pure_dict(filled, {"cell": theirs})
-            whole = nnx.merge(graph, filled, rest)
-            return whole(inputs_of(case, xs), rngs=nnx.Rngs(0))
-
-        lacks = ("b_hn",) if case.cell == "gru" else ()
-        return Net(f"nnx {kind.__name__}", translate, outputs, lacks=lacks)
-
-    return [net_of(kind) for kind in cells]
-
-
-def nnx_params(case: Case, kind: str, params: Any) -> dict[str, Any]:
-    """The names that a cell of nnx has; its fused ones hold all gates in a matrix."""
-    if kind == "LSTMCell":
-        theirs = flax_params(case, params)
-        return {"if_" if name == "if" else name: leaf for name, leaf in theirs.items()}
-    x, h = {"kernel": params.w_x}, {"kernel": params.w_h}
-    (h if case.cell == "lstm" else x)["bias"] = params.b
-    return {"dense_i": x, "dense_h": h}
 
 
 def haiku(case: Case) -> list[Net]:
@@ -248,7 +114,10 @@ def keras(case: Case) -> list[Net]:
     if k.backend.backend() != "jax":
         raise ImportError("Keras runs on another backend")
     kind = {"rnn": k.layers.SimpleRNN, "gru": k.layers.GRU, "lstm": k.layers.LSTM}
-    layer = kind[case.cell](case.H, return_sequences=True, dtype=case.dtype)
+    layer = kind[case.cell](
+        case.H, return_sequences=True, dtype=case.dtype,
+        recurrent_initializer="zeros",  # our weights come instead
+    )  # fmt: skip
     layer.build((case.B, case.T, case.X))
     others = [variable.value for variable in layer.non_trainable_variables]
 
@@ -290,7 +159,7 @@ def cudnn(case: Case) -> list[Net]:
         hs, _, _ = rnn.lstm(
             inputs_of(case, xs), zeros, zeros, theirs, lengths,
             input_size=case.X, hidden_size=case.H, num_layers=1, dropout=0.0,
-            bidirectional=False, precision=lax.Precision.HIGHEST,
+            bidirectional=False,
         )  # fmt: skip
         return hs
 

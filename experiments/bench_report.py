@@ -62,11 +62,11 @@ class Report(NamedTuple):
     """Everything that was measured."""
 
     about: dict[str, Any]
+    skipped: dict[str, str]
     rows: tuple[Row, ...] = ()
     training: tuple[Row, ...] = ()
     scaling: tuple[Point, ...] = ()
     compiling: tuple[Point, ...] = ()
-    skipped: dict[str, str] = {}  # noqa: RUF012
 
 
 def about(command: str) -> dict[str, Any]:
@@ -107,11 +107,11 @@ def read(path: Path) -> Report:
     found = json.loads(path.read_text())
     return Report(
         found["about"],
+        found["skipped"],
         _rows(found["rows"]),
         _rows(found["training"]),
         tuple(Point(**point) for point in found["scaling"]),
         tuple(Point(**point) for point in found["compiling"]),
-        found["skipped"],
     )
 
 
@@ -119,11 +119,11 @@ def merge(old: Report, new: Report) -> Report:
     """What is new in its place, and what it did not measure from the old one."""
     return Report(
         new.about,
+        old.skipped | new.skipped,
         _by_key(old.rows, new.rows),
         _by_key(old.training, new.training),
         new.scaling or old.scaling,
         new.compiling or old.compiling,
-        old.skipped | new.skipped,
     )
 
 

@@ -90,8 +90,9 @@ def spread_of(seconds: list[float]) -> Spread:
     return Spread(middle, low, high, len(ms))
 
 
-def product_rate(size: int = 2048, calls: int = 5) -> float:
+def product_rate(calls: int = 5) -> float:
     """FLOP per second of one large float32 product: what the machine can do."""
+    size = 8192 if jax.default_backend() == "gpu" else 2048
     x = jnp.ones((size, size), jnp.float32)
     product = jax.jit(jnp.matmul).lower(x, x).compile()
     jax.block_until_ready(product(x, x))

@@ -1,4 +1,8 @@
-"""torch.nn.RNN, GRU and LSTM: value and gradient, on all cores or on the GPU."""
+"""torch: value and gradient of nn.RNN, GRU and LSTM, and the training step.
+
+On a CPU with all cores, on a GPU with cuDNN. Tokens are looked up in the rows of an
+identity matrix, which is its quickest way to one-hot vectors.
+"""
 
 import os
 from typing import Any
@@ -6,7 +10,17 @@ from typing import Any
 import jax
 import numpy as np
 from _study import CELLS
-from bench_cases import Answer, Case, Problem
+from bench_cases import (
+    BETAS,
+    CLIP,
+    EPSILON,
+    FIRST,
+    RATE,
+    Answer,
+    Case,
+    Problem,
+    Start,
+)
 from bench_contestants import Contestant, Ready
 
 QUIET_S = 0.02  # its threads spin for a while after a call
@@ -29,7 +43,7 @@ def contestants(case: Case) -> list[Contestant]:
 def ready(problem: Problem, net: Any) -> Ready:
     """A module with the params of the problem, and its step."""
     import torch
-    from torch.nn.functional import one_hot
+    from torch.nn.functional import embedding
 
     case = problem.case
     on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
@@ -40,12 +54,13 @@ def ready(problem: Problem, net: Any) -> Ready:
     xs = tensor(problem.xs).to(device)
     weights = tensor(problem.weights).to(device)
     inputs = None if case.tokens else xs.requires_grad_()
+    rows = torch.eye(case.X, dtype=dtype, device=device)  # one-hot vectors
 
     def call() -> Any:
         net.zero_grad(set_to_none=True)
         if inputs is not None:
             inputs.grad = None
-        given = one_hot(xs.long(), case.X).to(dtype) if inputs is None else inputs
+        given = embedding(xs, rows) if inputs is None else inputs
         loss = (net(given)[0] * weights).sum()
         loss.backward()
         if on_gpu:
@@ -99,3 +114,40 @@ def array(value: Any) -> np.ndarray:
     """A tensor as a NumPy array."""
     found: np.ndarray = value.detach().float().cpu().numpy().copy()
     return found
+
+
+def trainer(case: Case, start: Start) -> Ready:
+    """torch.nn.LSTM and Linear, clip_grad_norm_ and the fused AdamW."""
+    import torch
+    from torch.nn.functional import cross_entropy, embedding
+
+    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if on_gpu else "cpu")
+    net, dense = torch.nn.LSTM(case.X, case.H), torch.nn.Linear(case.H, case.X)
+    fill(net, case, start.cell)
+    net.bias_hh_l0.requires_grad_(False)
+    with torch.no_grad():
+        dense.weight.copy_(tensor(start.w.T))
+        dense.bias.copy_(tensor(start.b))
+    net, dense = net.to(device), dense.to(device)
+    tokens = tensor(start.tokens).long().to(device)
+    labels = tensor(start.labels).long().to(device).flatten()
+    rows = torch.eye(case.X, device=device)
+    params = [p for m in (net, dense) for p in m.parameters() if p.requires_grad]
+    adamw = torch.optim.AdamW(
+        params, lr=RATE, betas=BETAS, eps=EPSILON, weight_decay=0.0, fused=True
+    )
+
+    def call() -> Any:
+        adamw.zero_grad(set_to_none=True)
+        hs = net(embedding(tokens, rows))[0]
+        loss = cross_entropy(dense(hs).flatten(0, 1), labels)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(params, CLIP)
+        adamw.step()
+        return loss.item()  # waits for a GPU
+
+    def answer() -> np.ndarray:
+        return np.array([call() for _ in range(FIRST)])
+
+    return Ready(call, answer, None, None, 0.0 if on_gpu else QUIET_S)

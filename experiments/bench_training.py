@@ -10,34 +10,25 @@ import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+import bench_nets
 import bench_peers
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from bench_cases import VOCABULARY, Case, draw
+from bench_cases import BETAS, CLIP, EPSILON, FIRST, RATE, VOCABULARY, Case, Start, draw
 from bench_contestants import WAYS, Ready, compile_of, place, sharded, temporary
 from bench_grid import Plan
 from bench_report import Measured, Row
 from bench_timing import product_rate, take_turns
-from bench_torch import QUIET_S, fill, tensor
+from bench_torch import trainer
 from jax import Array
 
 import scanrnn as sr
 
 CASE = Case("lstm", 64, 32, VOCABULARY, 384, tokens=True)
-RATE, BETAS, EPSILON, CLIP = 1e-3, (0.9, 0.99), 1e-8, 1.0
-FIRST = 3  # steps whose losses are compared
 
 Loss = Callable[[Any, Array, Array], Array]
-
-
-class Start(NamedTuple):
-    """Where everybody starts: params in our layout, and the window."""
-
-    params: tuple[Any, sr.DenseParams]
-    tokens: np.ndarray  # (T, B)
-    labels: np.ndarray  # (T, B)
 
 
 class Trainer(NamedTuple):
@@ -53,10 +44,14 @@ def start_of(case: Case) -> Start:
     """The params of the case, a readout, and random tokens."""
     rng = np.random.default_rng(1)
     problem = draw(case)
-    w = rng.normal(size=(case.H, case.X)) / np.sqrt(case.H)
-    readout = sr.DenseParams(w.astype(np.float32), np.zeros(case.X, np.float32))
+    w = (rng.normal(size=(case.H, case.X)) / np.sqrt(case.H)).astype(np.float32)
     labels = rng.integers(0, case.X, (case.T, case.B)).astype(np.int32)
-    return Start((problem.params, readout), problem.xs, labels)
+    return Start(problem.params, w, np.zeros(case.X, np.float32), problem.xs, labels)
+
+
+def params_of(start: Start) -> tuple[Any, sr.DenseParams]:
+    """What is trained, in our layout: the cell, and the readout."""
+    return start.cell, sr.DenseParams(jnp.asarray(start.w), jnp.asarray(start.b))
 
 
 def run_training(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
@@ -119,7 +114,7 @@ def find(case: Case, plan: Plan) -> tuple[list[Trainer], dict[str, str]]:
     else:
         torch.set_num_threads(os.cpu_count() or 1)
         found.append(
-            Trainer("torch LSTM", "torch", 1, lambda start: by_torch(case, start))
+            Trainer("torch LSTM", "torch", 1, lambda start: trainer(case, start))
         )
     return [one for one in found if plan.wants(one.name)], missing
 
@@ -140,7 +135,7 @@ def way_model(case: Case, way: sr.Backward) -> Loss:
     return loss
 
 
-def net_model(net: bench_peers.Net) -> Loss:
+def net_model(net: bench_nets.Net) -> Loss:
     """The loss of a peer's model, with optax's cross entropy."""
 
     def loss(params: Any, tokens: Array, labels: Array) -> Array:
@@ -183,7 +178,7 @@ def by_optax(
         window = [start.tokens, start.labels]
         if batch_major:
             window = [array.swapaxes(0, 1).copy() for array in window]
-        cell, readout = jax.tree.map(jnp.asarray, start.params)
+        cell, readout = jax.tree.map(jnp.array, params_of(start))  # to be donated
         placed = place((translate(cell), readout), window, devices, not batch_major)
         params, *arrays = placed
         at = [params, optimiser().init(params)]
@@ -206,7 +201,9 @@ def by_optax(
 def first_losses_in_float64(case: Case, start: Start) -> np.ndarray:
     """What `jax.grad` gives in float64."""
     with jax.enable_x64(True):
-        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), start.params)
+        params = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, jnp.float64), params_of(start)
+        )
         state = optimiser().init(params)
         step = jax.jit(stepper(way_model(case, sr.Autodiff())))
         losses = []
@@ -214,39 +211,3 @@ def first_losses_in_float64(case: Case, start: Start) -> np.ndarray:
             params, state, value = step(params, state, start.tokens, start.labels)
             losses.append(float(value))
     return np.array(losses)
-
-
-def by_torch(case: Case, start: Start) -> Ready:
-    """torch.nn.LSTM and Linear, clip_grad_norm_ and the fused AdamW."""
-    import torch
-    from torch.nn.functional import cross_entropy, one_hot
-
-    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
-    net, dense = torch.nn.LSTM(case.X, case.H), torch.nn.Linear(case.H, case.X)
-    fill(net, case, start.params[0])
-    net.bias_hh_l0.requires_grad_(False)
-    with torch.no_grad():
-        dense.weight.copy_(tensor(start.params[1].w.T))
-        dense.bias.copy_(tensor(start.params[1].b))
-    net, dense = net.to(device), dense.to(device)
-    tokens = tensor(start.tokens).long().to(device)
-    labels = tensor(start.labels).long().to(device).flatten()
-    params = [p for m in (net, dense) for p in m.parameters() if p.requires_grad]
-    adamw = torch.optim.AdamW(
-        params, lr=RATE, betas=BETAS, eps=EPSILON, weight_decay=0.0, fused=True
-    )
-
-    def call() -> Any:
-        adamw.zero_grad(set_to_none=True)
-        hs = net(one_hot(tokens, case.X).float())[0]
-        loss = cross_entropy(dense(hs).flatten(0, 1), labels)
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(params, CLIP)
-        adamw.step()
-        return loss.item()  # waits for a GPU
-
-    def answer() -> np.ndarray:
-        return np.array([call() for _ in range(FIRST)])
-
-    return Ready(call, answer, None, None, 0.0 if on_gpu else QUIET_S)

@@ -145,7 +145,7 @@ def cases_of(cells: list[str], sizes: str, quick: bool) -> list[Case]:
 
 def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
     """Measures all that was asked for."""
-    report = Report(about(shlex.join(["python", *sys.argv])))
+    report = Report(about(shlex.join(["python", *sys.argv])), skipped={})
     console.print(f"{report.about['machine']}; {report.about['device']}")
     console.print(", ".join(f"{k} {v}" for k, v in report.about["versions"].items()))
     if jax.default_backend() != "gpu":
