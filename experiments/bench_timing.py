@@ -47,9 +47,8 @@ def take_turns(
     """
     times: dict[str, list[float]] = {name: [] for name in ready}
     until = time.perf_counter() + seconds
-    for order in _orders(list(ready)):
-        done = min(map(len, times.values())) if times else rounds
-        if done >= rounds and time.perf_counter() >= until:
+    for made, order in enumerate(_orders(list(ready))):
+        if not ready or (made >= rounds and time.perf_counter() >= until):
             break
         for name in order:
             report(name)

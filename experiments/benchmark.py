@@ -85,6 +85,8 @@ def main(
 ) -> None:
     """Measures, prints tables and verdicts, writes JSON and pictures."""
     if show:
+        if not out.exists():
+            raise typer.BadParameter(f"expected results of an earlier run in {out}")
         finish(read(out), folder)
         return
     set_up(devices, small_while)
@@ -93,7 +95,7 @@ def main(
     plan = Plan(
         seconds=1.0 if quick else seconds,
         rounds=2 if quick else rounds,
-        unrolls=(1, 4) if quick else tuple(int(n) for n in unrolls.split(",")),
+        unrolls=(1, 4) if quick else factors_of(unrolls),
         devices=min(devices, len(jax.devices())),
         only=tuple(split(only)) or (QUICK_ONLY if quick else ()),
     )
@@ -126,6 +128,16 @@ def names_of(text: str, known: tuple[str, ...], what: str) -> list[str]:
             f"expected --{what} of {', '.join(known)}, got {text!r}"
         )
     return names
+
+
+def factors_of(text: str) -> tuple[int, ...]:
+    """The unroll factors of a list, the smallest first."""
+    names = split(text)
+    if not names or not all(name.isdecimal() and int(name) for name in names):
+        raise typer.BadParameter(
+            f"expected --unrolls such as 1,2,4,8: positive integers, got {text!r}"
+        )
+    return tuple(sorted({int(name) for name in names}))
 
 
 def cases_of(cells: list[str], sizes: str, quick: bool) -> list[Case]:
@@ -183,6 +195,11 @@ def over(
                 bar.update(task, description=f"{case.key}: {text}")
 
             row, missing = measure(case, plan._replace(report=tell))
+            if not row.results and not row.failed:
+                raise typer.BadParameter(
+                    f"nobody on {case.key} has any of --only {', '.join(plan.only)} "
+                    "in the name"
+                )
             skipped.update(missing)
             rows.append(row)
             bar.advance(task)
