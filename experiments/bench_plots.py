@@ -34,7 +34,12 @@ def draw_ratios(rows: Iterable[Row], path: Path) -> Path:
         _ratios(panel, chosen)
         panel.set_title(cell.upper())
     panels[0].set_ylabel("time of the other / time of ours")
-    panels[0].legend(loc="upper right")
+    low = min(panel.get_ylim()[0] for panel in panels)
+    high = max(panel.get_ylim()[1] for panel in panels)
+    for panel in panels:
+        panel.set_ylim(low, high)
+    handles, labels = panels[0].get_legend_handles_labels()
+    drawing.legend(handles, labels, loc="outside lower center", ncols=2)
     drawing.suptitle(
         "Value and gradient, float32: the best of scanrnn against the best of the "
         "others (above 1: scanrnn is faster)"
