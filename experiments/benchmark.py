@@ -1,180 +1,253 @@
-"""How fast and how lean is the backward pass by hand, against jax.grad of a scan?
+"""How fast and how lean is the backward pass by hand? Against everybody.
 
-Value and gradient with respect to parameters and inputs, in float32. All contestants
-do the same arithmetic, take turns in one process, and are measured by the median.
-Two plain scans compete: one that projects its input in the loop, and one that does it
-before the loop (`sr.Autodiff()`). Only the ratios of one run mean anything.
+Value and gradient with respect to parameters and inputs, and the whole training step of
+a character model. Contestants: every way back of scanrnn, on one device and with the
+batch sharded over two; `jax.grad` of plain scans, each with its best unroll factor;
+Flax (linen and nnx), Haiku, Equinox and Keras; torch. All start from the same numbers,
+take turns in one process, and are measured by the median; their errors against float64
+stand beside their times. Only the ratios of one run mean anything.
 
-    python experiments/benchmark.py                  # one device
-    python experiments/benchmark.py --devices 2      # the batch sharded over two
+    pip install "scanrnn[bench]"                    # the peers
+    python experiments/benchmark.py                 # 25 minutes on two cores
+    python experiments/benchmark.py --quick         # 2 minutes
+    python experiments/benchmark.py --cells lstm --sizes 100x32x64x128 --parts grid
+    python experiments/benchmark.py --show          # what the last runs found
+
+Results go into a JSON file; a later run replaces what it measures again and keeps the
+rest. What is missing is skipped by name. On a GPU the same script compares with cuDNN
+too, and in bfloat16.
 """
 
-import json
-import statistics
-import time
-from collections.abc import Callable
+import os
+import shlex
+import sys
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any
 
+import bench_contestants
+import bench_grid
+import bench_scaling
+import bench_training
 import jax
-import jax.numpy as jnp
 import typer
-from jax import lax
-from jax.sharding import NamedSharding
-from jax.sharding import PartitionSpec as P
+from _study import CELLS
+from bench_cases import GRID, Case
+from bench_grid import Plan
+from bench_plots import pictures
+from bench_report import (
+    Report,
+    Row,
+    about,
+    merge,
+    read,
+    row_table,
+    summary_table,
+    write,
+)
+from bench_verdict import verdict_table, verdicts
 from rich.console import Console
-from rich.progress import track
-from rich.table import Table
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-import scanrnn as sr
+PARTS = ("grid", "training", "scaling", "compiling")
+QUICK_SIZES = ("100x1x32x64", "100x32x64x128")
+QUICK_ONLY = (*bench_contestants.WAYS, "scan", "linen", "torch")
+SMALL_WHILE = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
 
-
-class Size(NamedTuple):
-    """What is unrolled: a cell over T steps of a batch of B, X inputs, H units."""
-
-    cell: str
-    T: int
-    B: int
-    X: int
-    H: int
-
-
-SIZES = [
-    Size("rnn", 100, 1, 32, 64),
-    Size("rnn", 1000, 16, 64, 64),
-    Size("rnn", 100, 32, 64, 128),
-    Size("gru", 1000, 16, 64, 64),
-    Size("gru", 100, 32, 64, 128),
-    Size("lstm", 1000, 16, 64, 64),
-    Size("lstm", 100, 32, 64, 128),
-    Size("lstm", 100, 64, 128, 512),
-]
-CELLS: dict[str, Callable[[int], sr.Cell]] = {
-    "rnn": sr.rnn,
-    "gru": sr.gru,
-    "lstm": sr.lstm,
-}
-NAIVE = "scan, x W in the loop"
-WAYS: dict[str, sr.Backward] = {
-    "scan, x W hoisted": sr.Autodiff(),
-    "Stored": sr.Stored(),
-    "Recomputed": sr.Recomputed(),
-    "Checkpointed": sr.Checkpointed(),
-}
-
-
-class Measured(NamedTuple):
-    """Median milliseconds per call, temporary megabytes, seconds to compile."""
-
-    ms: float
-    megabytes: float
-    compile_s: float
-
-
-def naive_outputs(cell: sr.Cell, params: Any, xs: jax.Array) -> jax.Array:
-    """The scan as most people write it: one step, all of it, in the loop."""
-
-    def body(state: Any, x: jax.Array) -> tuple[Any, jax.Array]:
-        state, _ = cell.step(params, state, cell.project(params, x))
-        return state, state.h
-
-    return lax.scan(body, cell.start(xs.shape[1], xs.dtype), xs)[1]
-
-
-def contestants(size: Size) -> dict[str, Callable[..., jax.Array]]:
-    """Losses of the same value, by name."""
-    cell = CELLS[size.cell](size.H)
-
-    def unrolled(way: sr.Backward) -> Callable[..., jax.Array]:
-        def loss(params: Any, xs: jax.Array, weights: jax.Array) -> jax.Array:
-            return jnp.sum(sr.unroll(cell, params, xs, backward=way).outputs * weights)
-
-        return loss
-
-    def naive(params: Any, xs: jax.Array, weights: jax.Array) -> jax.Array:
-        return jnp.sum(naive_outputs(cell, params, xs) * weights)
-
-    return {NAIVE: naive} | {name: unrolled(way) for name, way in WAYS.items()}
-
-
-def inputs(size: Size, devices: int) -> tuple[Any, ...]:
-    """Params, xs and output weights; the batch sharded over the devices."""
-    keys = jax.random.split(jax.random.key(0), 3)
-    params = CELLS[size.cell](size.H).init(keys[0], size.X)
-    xs = jax.random.normal(keys[1], (size.T, size.B, size.X))
-    weights = jax.random.normal(keys[2], (size.T, size.B, size.H))
-    mesh = jax.make_mesh(
-        (devices,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,)
-    )
-    by_batch = NamedSharding(mesh, P(None, "batch"))
-    params = jax.device_put(params, NamedSharding(mesh, P()))
-    return params, *jax.device_put((xs, weights), by_batch)
-
-
-def measure(size: Size, devices: int, seconds: float) -> dict[str, Measured]:
-    """All contestants in turn, again and again, until the time is spent."""
-    arguments = inputs(size, devices)
-    compiled, compile_s = {}, {}
-    for name, loss in contestants(size).items():
-        began = time.perf_counter()
-        gradient = jax.jit(jax.value_and_grad(loss, (0, 1)))
-        compiled[name] = gradient.lower(*arguments).compile()
-        compile_s[name] = time.perf_counter() - began
-        jax.block_until_ready(compiled[name](*arguments))
-    times: dict[str, list[float]] = {name: [] for name in compiled}
-    until = time.perf_counter() + seconds
-    while time.perf_counter() < until or len(times[NAIVE]) < 5:
-        for name, function in compiled.items():
-            began = time.perf_counter()
-            jax.block_until_ready(function(*arguments))
-            times[name].append(1e3 * (time.perf_counter() - began))
-    return {
-        name: Measured(
-            statistics.median(times[name]), temporary(function), compile_s[name]
-        )
-        for name, function in compiled.items()
-    }
-
-
-def temporary(function: Any) -> float:
-    """Megabytes that a compiled function needs besides its inputs and outputs."""
-    return float(function.memory_analysis().temp_size_in_bytes / 1e6)
-
-
-def table_of(results: dict[Size, dict[str, Measured]]) -> Table:
-    """Milliseconds and megabytes of every contestant, and the ratio that counts."""
-    table = Table(title="value and gradient: median ms (temporary MB)")
-    table.add_column("cell T, B, X, H")
-    for name in (NAIVE, *WAYS):
-        table.add_column(name, justify="right")
-    table.add_column("best scan / best of ours", justify="right")
-    for size, row in results.items():
-        scans = min(row[NAIVE].ms, row["scan, x W hoisted"].ms)
-        ours = min(row[name].ms for name in ("Stored", "Recomputed", "Checkpointed"))
-        cells = [f"{m.ms:.2f} ({m.megabytes:.1f})" for m in row.values()]
-        label = f"{size.cell} {size.T}, {size.B}, {size.X}, {size.H}"
-        table.add_row(label, *cells, f"{scans / ours:.2f}")
-    return table
+console = Console(width=150, highlight=False, soft_wrap=True)
 
 
 def main(
-    devices: Annotated[int, typer.Option(min=1, help="CPU devices.")] = 1,
-    seconds: Annotated[float, typer.Option(help="Time per size.")] = 8.0,
-    out: Annotated[Path | None, typer.Option(help="JSON file to write.")] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="2 minutes.")] = False,
+    parts: Annotated[str, typer.Option(help="Of " + ", ".join(PARTS) + ".")] = ",".join(
+        PARTS
+    ),
+    cells: Annotated[str, typer.Option(help="Of rnn, gru, lstm.")] = "rnn,gru,lstm",
+    sizes: Annotated[
+        str, typer.Option(help="Such as 100x32x64x128,100x32xV65x128; all if empty.")
+    ] = "",
+    only: Annotated[
+        str, typer.Option(help="Parts of names of contestants; all if empty.")
+    ] = "",
+    seconds: Annotated[float, typer.Option(min=0.0, help="For each case.")] = 8.0,
+    rounds: Annotated[int, typer.Option(min=1, help="At least, for each case.")] = 4,
+    unrolls: Annotated[str, typer.Option(help="Factors for plain scans.")] = "1,2,4,8",
+    devices: Annotated[int, typer.Option(min=1, help="CPU devices.")] = 2,
+    small_while: Annotated[
+        int | None,
+        typer.Option(help="XLA folds loops of so many bytes into one kernel, for all."),
+    ] = None,
+    out: Annotated[Path, typer.Option(help="JSON that runs add to.")] = Path(
+        "benchmark.json"
+    ),
+    folder: Annotated[Path, typer.Option(help="Where pictures go.")] = Path("."),
+    show: Annotated[bool, typer.Option("--show", help="Measure nothing.")] = False,
 ) -> None:
-    """Measures every size and prints the table."""
+    """Measures, prints tables and verdicts, writes JSON and pictures."""
+    if show:
+        if not out.exists():
+            raise typer.BadParameter(f"expected results of an earlier run in {out}")
+        finish(read(out), folder)
+        return
+    set_up(devices, small_while)
+    wanted = names_of(parts, PARTS, "parts")
+    cases = cases_of(names_of(cells, tuple(CELLS), "cells"), sizes, quick)
+    plan = Plan(
+        seconds=1.0 if quick else seconds,
+        rounds=2 if quick else rounds,
+        unrolls=(1, 4) if quick else factors_of(unrolls),
+        devices=min(devices, len(jax.devices())),
+        only=tuple(split(only)) or (QUICK_ONLY if quick else ()),
+    )
+    found = run(cases, plan, wanted, quick)
+    report = merge(read(out), found) if out.exists() else found
+    write(out, report)
+    console.print(f"results  {out}")
+    finish(report, folder)
+
+
+def set_up(devices: int, small_while: int | None) -> None:
+    """Before JAX starts its backend."""
+    if small_while is not None:
+        flags = os.environ.get("XLA_FLAGS", "")
+        os.environ["XLA_FLAGS"] = f"{flags} {SMALL_WHILE}{small_while}"
     jax.config.update("jax_num_cpu_devices", devices)
-    sizes = [size for size in SIZES if size.B % devices == 0]
-    results = {size: measure(size, devices, seconds) for size in track(sizes)}
-    console = Console(width=150)
-    console.print(f"jax {jax.__version__}, {devices} device(s), {jax.devices()[0]}")
-    console.print(table_of(results))
-    if out is not None:
-        rows = [
-            {**size._asdict(), "results": {k: m._asdict() for k, m in row.items()}}
-            for size, row in results.items()
-        ]
-        out.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+def split(text: str) -> list[str]:
+    """The entries of a list with commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def names_of(text: str, known: tuple[str, ...], what: str) -> list[str]:
+    """The entries of a list, all of them known."""
+    names = split(text)
+    unknown = [name for name in names if name not in known]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"expected --{what} of {', '.join(known)}, got {text!r}"
+        )
+    return names
+
+
+def factors_of(text: str) -> tuple[int, ...]:
+    """The unroll factors of a list, the smallest first."""
+    names = split(text)
+    if not names or not all(name.isdecimal() and int(name) for name in names):
+        raise typer.BadParameter(
+            f"expected --unrolls such as 1,2,4,8: positive integers, got {text!r}"
+        )
+    return tuple(sorted({int(name) for name in names}))
+
+
+def cases_of(cells: list[str], sizes: str, quick: bool) -> list[Case]:
+    """The cases of the grid that were asked for."""
+    wanted = split(sizes) or (list(QUICK_SIZES) if quick else [])
+    known = sorted({case.size for case in GRID})
+    if unknown := [size for size in wanted if size not in known]:
+        raise typer.BadParameter(
+            f"expected --sizes of {', '.join(known)}, got {', '.join(unknown)}"
+        )
+    return [
+        case
+        for case in GRID
+        if case.cell in cells and (not wanted or case.size in wanted)
+    ]
+
+
+def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
+    """Measures all that was asked for."""
+    report = Report(about(shlex.join(["python", *sys.argv])), skipped={})
+    console.print(f"{report.about['machine']}; {report.about['device']}")
+    console.print(", ".join(f"{k} {v}" for k, v in report.about["versions"].items()))
+    if jax.default_backend() != "gpu":
+        cases = [case for case in cases if case.dtype == "float32"]
+        report.skipped["bfloat16"] = "measured on a GPU only"
+    if "grid" in parts:
+        rows = over(cases, plan, bench_grid.run_case, report.skipped)
+        report = report._replace(rows=tuple(rows))
+    if "training" in parts:
+        case = bench_training.CASE
+        rows = over([case], plan, bench_training.run_training, report.skipped)
+        report = report._replace(training=tuple(rows))
+    if "scaling" in parts:
+        report = report._replace(scaling=scaling(plan, quick))
+    if "compiling" in parts:
+        report = report._replace(compiling=compiling(quick))
+    for name, reason in report.skipped.items():
+        console.print(f"skipped  {name}: {reason}")
+    return report
+
+
+def over(
+    cases: Iterable[Case],
+    plan: Plan,
+    measure: Callable[[Case, Plan], tuple[Row, dict[str, str]]],
+    skipped: dict[str, str],
+) -> list[Row]:
+    """One case after the other, each table as soon as it is there."""
+    cases, rows = list(cases), []
+    with progress() as bar:
+        task = bar.add_task("", total=len(cases))
+        for case in cases:
+
+            def tell(text: str, case: Case = case) -> None:
+                bar.update(task, description=f"{case.key}: {text}")
+
+            row, missing = measure(case, plan._replace(report=tell))
+            if not row.results and not row.failed:
+                raise typer.BadParameter(
+                    f"nobody on {case.key} has any of --only {', '.join(plan.only)} "
+                    "in the name"
+                )
+            skipped.update(missing)
+            rows.append(row)
+            bar.advance(task)
+            bar.console.print(row_table(row))
+            for name, reason in row.failed.items():
+                bar.console.print(f"failed   {name}: {reason}")
+    return rows
+
+
+def scaling(plan: Plan, quick: bool) -> Any:
+    """The curve over T."""
+    lengths = bench_scaling.LENGTHS[: 3 if quick else None]
+    with progress() as bar:
+        task = bar.add_task("", total=None)
+        return bench_scaling.over_length(
+            lengths,
+            seconds=plan.seconds / 2,
+            rounds=2,
+            report=lambda text: bar.update(task, description=f"over T: {text}"),
+        )
+
+
+def compiling(quick: bool) -> Any:
+    """The compile times over T."""
+    ends = bench_scaling.COMPILED_LENGTHS
+    with progress() as bar:
+        task = bar.add_task("", total=None)
+        return bench_scaling.compile_times(
+            (ends[0], ends[-1]) if quick else ends,
+            repeats=1 if quick else 5,
+            report=lambda text: bar.update(task, description=f"compiles {text}"),
+        )
+
+
+def progress() -> Progress:
+    """A bar, what is being done, and for how long."""
+    columns = (BarColumn(), TimeElapsedColumn(), TextColumn("{task.description}"))
+    return Progress(*columns, console=console, transient=True)
+
+
+def finish(report: Report, folder: Path) -> None:
+    """The tables and the pictures of all that is known."""
+    console.print("value and gradient, median ms of the best of each side")
+    console.print(summary_table(report.rows))
+    console.print("the training step of the character model")
+    console.print(summary_table(report.training))
+    console.print(verdict_table(verdicts(report)))
+    pictures(report, folder)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,59 @@
+"""A recurrent network of another library, and how it takes part."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from _study import CELLS
+from bench_cases import Case
+from bench_contestants import Contestant, by_jax
+from jax import Array
+
+import scanrnn as sr
+
+
+class Net(NamedTuple):
+    """A recurrent network of another library.
+
+    The translation is affine, so that its transpose brings the gradients back. Tokens
+    are fed as one-hot vectors, which is the same product.
+
+    Attributes:
+        name: as the tables print it.
+        translate: our params -> theirs, affine.
+        outputs: their params, xs -> (T, B, H); (B, T, H) if batch_major.
+        batch_major: whether it wants (B, T, ...).
+        lacks: our params that it does not have.
+        differs: what is not the same, if anything.
+        cell: the cell of ours with its equations, where that is another one.
+    """
+
+    name: str
+    translate: Callable[[Any], Any]
+    outputs: Callable[[Any, Array], Array]
+    batch_major: bool = False
+    lacks: tuple[str, ...] = ()
+    differs: str = ""
+    cell: sr.Cell | None = None
+
+
+def contestant(case: Case, net: Net) -> Contestant:
+    """A network with the loss of a case."""
+
+    def loss(theirs: Any, xs: Array, weights: Array) -> Array:
+        return jnp.sum(net.outputs(theirs, xs) * weights)
+
+    return Contestant(
+        name=net.name,
+        group="peer",
+        build=by_jax(loss, net.translate, batch_major=net.batch_major),
+        cell=net.cell or CELLS[case.cell](case.H),
+        differs=net.differs,
+        lacks=net.lacks,
+    )
+
+
+def inputs_of(case: Case, xs: Array) -> Array:
+    """Floats as they are; tokens as one-hot vectors."""
+    return jax.nn.one_hot(xs, case.X, dtype=case.dtype) if case.tokens else xs

@@ -1,0 +1,72 @@
+"""Over T: time and memory of the ways back, and the time to compile."""
+
+import statistics
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from _study import CELLS
+from bench_cases import Case, draw
+from bench_contestants import WAYS, compile_of, ours, temporary, way_loss
+from bench_report import Point
+from bench_timing import take_turns
+
+LENGTHS = (64, 256, 1024, 4096, 16384)
+COMPILED_LENGTHS = (100, 1000, 10_000, 100_000)
+
+
+def case_of(length: int) -> Case:
+    """An LSTM over so many steps: B = 8, X = 64, H = 128."""
+    return Case("lstm", length, 8, 64, 128)
+
+
+def over_length(
+    lengths: Iterable[int],
+    *,
+    seconds: float,
+    rounds: int,
+    report: Callable[[str], None],
+) -> tuple[Point, ...]:
+    """Every way back at every length, on one device."""
+    points: list[Point] = []
+    for length in lengths:
+        report(f"T = {length}")
+        problem = draw(case_of(length))
+        ready = {one.name: one.build(problem) for one in ours(problem.case, 1)}
+        spreads = take_turns(ready, seconds=seconds, rounds=rounds)
+        for name, spread in spreads.items():
+            one = ready[name]
+            assert one.megabytes is not None  # JAX tells it
+            assert one.compile_s is not None
+            points.append(Point(name, length, spread.ms, one.megabytes, one.compile_s))
+    return tuple(points)
+
+
+def compile_times(
+    lengths: Iterable[int], *, repeats: int, report: Callable[[str], None]
+) -> tuple[Point, ...]:
+    """The median time to trace and compile every way back; nothing is run."""
+    points: list[Point] = []
+    for length in lengths:
+        for name, way in WAYS.items():
+            report(f"{name}, T = {length}")
+            found = [compiled(case_of(length), way) for _ in range(repeats)]
+            seconds = statistics.median(second for second, _ in found)
+            points.append(Point(name, length, None, found[0][1], seconds))
+    return tuple(points)
+
+
+def compiled(case: Case, way: Any) -> tuple[float, float]:
+    """Seconds to compile for shapes alone, and the temporary megabytes."""
+    cell = CELLS[case.cell](case.H)
+
+    def fresh(*arguments: Any) -> Any:  # a new function: no cache knows it
+        return jax.value_and_grad(way_loss(cell, way), (0, 1))(*arguments)
+
+    jax.clear_caches()
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X))
+    xs = jax.ShapeDtypeStruct((case.T, case.B, case.X), jnp.float32)
+    weights = jax.ShapeDtypeStruct((case.T, case.B, case.H), jnp.float32)
+    program, seconds = compile_of(jax.jit(fresh), params, xs, weights)
+    return seconds, temporary(program)
