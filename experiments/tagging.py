@@ -196,7 +196,8 @@ def draw_curves(
         ax.axhline(math.log(2), color="0.3", ls="--", lw=1)
         across = ax.get_yaxis_transform()
         options = {"ha": "right", "va": "top", "color": "0.3", "transform": across}
-        ax.text(0.99, 0.9 * math.log(2), "log 2", **options)
+        text = ax.text(0.99, 0.9 * math.log(2), "log 2", clip_on=True, **options)
+        text.set_in_layout(False)  # a short run may leave it outside
         ax.set(yscale="log", xlabel="updates, each on sequences never seen before")
         ax.set_title(TITLES[task], fontsize=10)
         ax.legend(title="right tags at the end", loc="center right", fontsize=8)

@@ -97,10 +97,18 @@ def test_both_directions_solve_what_one_cannot():
     assert losses[-20:].mean() > 0.95 * np.log(2)
 
 
-def test_the_script_tells_and_draws(tmp_path, capsys):
+@pytest.mark.parametrize("steps", [1, 7])
+def test_the_script_tells_and_draws(tmp_path, capsys, monkeypatch, steps):
+    asked = []
+
+    def train(task, name, seed, *, hidden, longest, steps):
+        asked.append((task, name, seed))
+        return np.linspace(0.72, 0.7, steps), 0.125 * seed
+
+    monkeypatch.setattr(tagging, "train", train)
     picture = tmp_path / "tagging.png"
-    tagging.main(seeds=1, steps=2, hidden=2, longest=4, picture=picture)
+    tagging.main(seeds=2, steps=steps, hidden=2, longest=4, picture=picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
     told = capsys.readouterr().out
-    assert told.count("%") >= 16  # a ceiling and an accuracy of eight models
-    assert all(name in told for name in tagging.COLOURS)
+    assert told.count("12.50%") == len(tagging.TASKS) * len(tagging.COLOURS)
+    assert asked == list(itertools.product(tagging.TASKS, tagging.COLOURS, range(2)))
