@@ -163,7 +163,7 @@ def picture_of(runs: Runs, blanks: int) -> Any:
                        ms=3, lw=1)  # fmt: skip
     right.set(xlabel="place of the symbol", ylabel="share recalled", ylim=(0, 1.03))
     right.set_xticks(places)
-    right.legend(fontsize=8, loc="upper right")
+    right.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.47))
     return drawing
 
 

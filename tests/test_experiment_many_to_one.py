@@ -79,25 +79,25 @@ def zero_weights(params):
 
 
 def test_a_gru_begins_with_all_spans():
-    cell, longest = sr.gru(500), 200
+    cell, longest = sr.gru(150), 200
     params = _memory.chrono_gru(cell.init(KEY, 2), KEY, longest)
-    start = cell.start(1)._replace(h=jnp.ones((1, 500)))
+    start = cell.start(1)._replace(h=jnp.ones((1, 150)))
     xs = jnp.zeros((1, 1, 2))
     z = sr.unroll(cell, zero_weights(params), xs, start).final.h[0]
     spans = 1 / (1 - z)
     assert 2 < spans.min() < 10
     assert longest - 10 < spans.max() < longest
-    assert abs(spans.mean() - longest / 2) < 10
+    assert abs(spans.mean() - longest / 2) < 15
 
 
 def test_an_lstm_begins_with_all_spans_and_takes_in_what_it_gives_up():
-    cell, longest = sr.lstm(500), 200
+    cell, longest = sr.lstm(150), 200
     params = zero_weights(_memory.chrono_lstm(cell.init(KEY, 2), KEY, longest))
-    start = cell.start(1)._replace(c=jnp.ones((1, 500)))
+    start = cell.start(1)._replace(c=jnp.ones((1, 150)))
     xs = jnp.zeros((1, 1, 2))
     f = sr.unroll(cell, params, xs, start).final.c[0]
-    assert abs((1 / (1 - f)).mean() - longest / 2) < 10
-    full = params._replace(b=params.b.at[1000:1500].set(20.0))  # g = 1
+    assert abs((1 / (1 - f)).mean() - longest / 2) < 15
+    full = params._replace(b=params.b.at[300:450].set(20.0))  # g = 1
     assert jnp.allclose(sr.unroll(cell, full, xs, start).final.c, 1.0, atol=1e-6)
 
 
