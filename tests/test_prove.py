@@ -10,6 +10,7 @@ import pytest
 from jax import lax
 
 import scanrnn as sr
+from scanrnn.scan import view
 from scanrnn.verify import modular
 from scanrnn.verify.interpret import evaluate
 from scanrnn.verify.modular import P, Refusal, Unknowns
@@ -148,6 +149,16 @@ def with_tape(cell, change):
     return cell._replace(step=step)
 
 
+def with_factor(cell, factor):
+    """An RNN whose pull has this function of h for φ'."""
+
+    def change(params, tape, d_state, d_prev, delta):
+        delta = d_state.h * factor(tape.h)
+        return d_prev._replace(h=delta @ params.w_h.T), delta
+
+    return with_pull(cell, change)
+
+
 def scaled_state(params, tape, d_state, d_prev, delta):
     return jax.tree.map(lambda d: d * (1 + 2.0**-40), d_prev), delta
 
@@ -166,17 +177,15 @@ MUTANTS = {
     "the output's path to c forgotten": with_tape(
         LSTM, lambda s, a, t: t._replace(dc_by_dh=0 * t.dc_by_dh)
     ),
-    "1 - h for 1 - h²": with_tape(RNN, lambda s, a, t: 1 - a.h),
-    "1 - h_prev² for 1 - h²": with_tape(RNN, lambda s, a, t: 1 - s.h**2),
-    "no derivative": with_tape(RNN, lambda s, a, t: jnp.ones_like(t)),
-    "h ≥ 0 for h > 0": with_tape(RELU, lambda s, a, t: (a.h >= 0).astype(a.h.dtype)),
-    "the relu of the step before": with_tape(
-        RELU, lambda s, a, t: (s.h > 0).astype(a.h.dtype)
-    ),
+    "1 - h for 1 - h²": with_factor(RNN, lambda h: 1 - h),
+    "1 - h_prev² for 1 - h²": with_tape(RNN, lambda s, a, t: s),
+    "no derivative": with_factor(RNN, jnp.ones_like),
+    "h ≥ 0 for h > 0": with_factor(RELU, lambda h: (h >= 0).astype(h.dtype)),
+    "the relu of the step before": with_tape(RELU, lambda s, a, t: s),
     "the direct path of the GRU forgotten": with_pull(
-        GRU, lambda p, t, d, prev, delta: (prev._replace(h=prev.h - d.h * t.h), delta)
+        GRU, lambda p, t, d, prev, delta: (prev._replace(h=prev.h - d.h * t.z), delta)
     ),
-    "z for 1 - z": with_tape(GRU, lambda s, a, t: t._replace(h=1 - t.h)),
+    "z for 1 - z": with_tape(GRU, lambda s, a, t: t._replace(z=1 - t.z)),
     "δ_n for dq": with_pull(
         GRU, lambda p, t, d, prev, delta: (prev, delta._replace(h=delta.x))
     ),
@@ -237,9 +246,9 @@ def test_a_token_lookup_with_a_wrong_gradient_is_not_proved():
 class StatesAfter(sr.Stored):
     """A way back that pairs the deltas with h and not h_prev."""
 
-    def restore(self, cell, task, residual, course):
-        _, tapes = super().restore(cell, task, residual, course)
-        return residual.kept.states(), tapes
+    def restore(self, cell, part, course):
+        _, tapes, first = super().restore(cell, part, course)
+        return view(part.kept.states(), part.at, part.size), tapes, first
 
 
 def test_a_wrong_way_back_is_not_proved():

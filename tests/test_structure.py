@@ -151,7 +151,7 @@ def test_cells_are_values():
 def test_the_program_does_not_grow_with_time(way):
     short, long = (
         equations(gradient_jaxpr(problem("gru", length=n), blocks(way)))
-        for n in (4800, 480_000)  # several blocks each
+        for n in (48_000, 480_000)  # several blocks each
     )
     assert short == long
 
@@ -184,11 +184,14 @@ def temporary_bytes(cell, backward, length):
 
 @pytest.mark.parametrize("cell", [sr.rnn(32), sr.gru(32), sr.lstm(32)])
 def test_memory_falls_from_stored_to_recomputed_to_checkpointed(cell):
-    ways = (sr.Autodiff(), sr.Stored(), sr.Recomputed(), sr.Checkpointed())
+    ways = (sr.Autodiff(), sr.Stored(), sr.Recomputed(32), sr.Checkpointed())
     autodiff, stored, recomputed, checkpointed = (
         temporary_bytes(cell, way, 1024) for way in ways
     )
-    assert checkpointed < recomputed < stored <= 1.25 * autodiff
+    assert checkpointed < recomputed < autodiff
+    assert checkpointed < stored <= 1.25 * autodiff
+    if cell is not sr.rnn(32):  # its tapes are its states: `Stored` keeps no more
+        assert recomputed < stored
     state = 4 * 8 * 32  # bytes of one field of one state
     # 2 √T states and some dozens of arrays per step of one segment of 32 steps.
     assert checkpointed < (2 * 32 + 32 * 40) * state
