@@ -170,8 +170,14 @@ def there_and_back(case, run):
     return made, (d_params, d_inputs, d_noise, d_further, d_start)
 
 
-@pytest.mark.parametrize("feed", FEEDS)
-@pytest.mark.parametrize("name", INNER)
+PAIRS = [(name, "prediction") for name in INNER] + [
+    (name, feed)
+    for name in ("lstm", "own")
+    for feed in ("probabilities", "straight-through")
+]
+
+
+@pytest.mark.parametrize(("name", "feed"), PAIRS)
 def test_equals_jax_grad_of_the_plain_free_run(name, feed):
     case = case_of(name, feed)
     options = {**case.flags, "reverse": True}

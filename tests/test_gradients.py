@@ -1,5 +1,6 @@
 """The hand-derived backward pass is the derivative: four independent oracles."""
 
+import dataclasses
 import functools
 
 import jax
@@ -21,6 +22,21 @@ def oracle(cell, option):
 @pytest.mark.parametrize("cell", CELLS)
 def test_equals_jax_grad_of_the_plain_scan(cell, option, way):
     got = problem(cell, option).run(backward=WAYS[way](sr))
+    assert_close(got, oracle(cell, option))
+
+
+@dataclasses.dataclass(frozen=True)
+class InBlocks(sr.Stored):
+    """`Stored` as it walks long sequences: in blocks, and 4 does not divide T."""
+
+    def block_size(self, cell, task):
+        return 4
+
+
+@pytest.mark.parametrize("option", ["plain", "all", "tokens-all"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_stored_in_several_blocks(cell, option):
+    got = problem(cell, option).run(backward=InBlocks())
     assert_close(got, oracle(cell, option))
 
 

@@ -10,7 +10,7 @@ from cases import assert_close
 import scanrnn as sr
 
 WAYS = (sr.Stored(), sr.Recomputed(), sr.Checkpointed())
-SHAPES = [(1000, 16, 64, 64), (100, 64, 128, 512), (4096, 8, 64, 128), (600, 4, 16, 32)]
+SHAPES = [(1000, 16, 64, 64), (4096, 8, 64, 128), (600, 4, 16, 32)]
 
 
 def shapes(cell, sizes, dtype="float32"):
