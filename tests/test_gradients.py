@@ -17,9 +17,17 @@ def oracle(cell, option):
     return problem(cell, option).run(backward=sr.Autodiff())
 
 
+# Options belong to the engine: the variants of a cell meet those that hold the rest.
+PAIRS = [
+    (cell, option)
+    for cell in CELLS
+    for option in OPTIONS
+    if cell in ("rnn", "gru", "lstm") or option in ("plain", "all", "tokens-all")
+]
+
+
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "option"), PAIRS)
 def test_equals_jax_grad_of_the_plain_scan(cell, option, way):
     got = problem(cell, option).run(backward=WAYS[way](sr))
     assert_close(got, oracle(cell, option))

@@ -13,7 +13,7 @@ import scanrnn as sr
 from scanrnn.scan import choose
 
 SHORT = 5
-WINDOWS = [(k1, k2) for k1 in range(1, SHORT + 1) for k2 in range(k1, SHORT + 1)]
+WINDOWS = [(k1, k2) for k1 in (1, 2, 3) for k2 in range(k1, SHORT)]
 SOME = {"rnn": (3, 7), "relu": (1, 4), "gru": (2, 5), "gru-reset-before": (4, 4)}
 
 
