@@ -166,9 +166,7 @@ def main(
         run = train(
             cell, fresh, key_train, steps=steps, length=length, batch=batch, label=name
         )
-        console.print(
-            f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}"
-        )
+        console.print(f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}")
         rows += study(name, cell, {False: fresh, True: run.params}, xs, labels)
     console.print(table_of(rows))
     for name in CELLS:

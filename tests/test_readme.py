@@ -10,15 +10,17 @@ README = (pathlib.Path(__file__).parents[1] / "README.md").read_text()
 
 
 def test_the_example():
-    first, _ = re.findall(r"```python\n(.*?)```", README, re.S)
+    first, uses, _ = re.findall(r"```python\n(.*?)```", README, re.S)
     names = {}
     exec(first, names)
+    exec(uses, names)
+    assert names["d_states"].total.c.shape == names["outputs"].shape
     for leaf in jax.tree.leaves(names["d_params"]):
         assert np.all(np.isfinite(leaf)) and np.any(leaf != 0)
 
 
 def test_the_posted_numbers_are_explained_as_shown(capsys):
-    _, second = re.findall(r"```python\n(.*?)```", README, re.S)
+    *_, second = re.findall(r"```python\n(.*?)```", README, re.S)
     (shown,) = re.findall(r"```text\n(.*?)```", README, re.S)
     exec(second, {})
     printed = " ".join(capsys.readouterr().out.split())
