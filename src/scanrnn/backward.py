@@ -90,7 +90,7 @@ class Task(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """Keeps the tape of every step: the fastest way back, and the largest.
+    """Keeps the tape of every step: fastest as a rule, and largest.
 
     Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
     the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
