@@ -185,7 +185,13 @@ MUTANTS = {
     ),
     "z for 1 - z": with_tape(GRU, lambda s, a, t: t._replace(z=1 - t.z)),
     "δ_n for dq": with_pull(
-        GRU, lambda p, t, d, prev, delta: (prev, delta._replace(h=delta.x))
+        GRU,
+        lambda p, t, d, prev, delta: (
+            prev,
+            delta._replace(
+                h=jnp.concatenate((delta.h[..., : -prev.h.shape[-1]], delta.n), -1)
+            ),
+        ),
     ),
     "h_prev for r ∘ h_prev": with_tape(RESET_BEFORE, lambda s, a, t: t._replace(k=s.h)),
     "d_w_h by the wrong end": with_collect(

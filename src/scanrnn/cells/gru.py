@@ -69,10 +69,10 @@ class GRUTape(NamedTuple):
 
 
 class GRUDelta(NamedTuple):
-    """What reaches the input product and the recurrent product; n differs."""
+    """What reaches the recurrent product, and δ_n: with dq for it, the input product."""
 
-    x: Array  # (B, 3H)  δ_r, δ_z, δ_n
     h: Array  # (B, 3H)  δ_r, δ_z, dq
+    n: Array  # (B, H)  δ_n
 
 
 def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
@@ -139,18 +139,19 @@ def _gru(hidden_size: int) -> Cell:
         params: GRUParams, tape: GRUTape, d_state: GRUState
     ) -> tuple[GRUState, GRUDelta]:
         d_h = d_state.h
-        delta_r, delta_z = d_h * tape.by_r, d_h * tape.by_z  # (6)
-        x = jnp.concatenate((delta_r, delta_z, d_h * tape.by_n), axis=-1)
-        h = jnp.concatenate((delta_r, delta_z, d_h * tape.by_q), axis=-1)
+        gates = d_h * tape.by_r, d_h * tape.by_z, d_h * tape.by_q  # (6)
+        h = jnp.concatenate(gates, axis=-1)
         d_h_prev = d_h * tape.z + times_transposed(h, params.w_h)  # (7)
-        return GRUState(d_h_prev), GRUDelta(x, h)
+        return GRUState(d_h_prev), GRUDelta(h, d_h * tape.by_n)
 
     def collect(
         params: GRUParams, xs: Array, states_prev: GRUState, deltas: GRUDelta
     ) -> tuple[GRUParams, Array | None]:
+        delta_rz, d_q = jnp.split(deltas.h, [2 * hidden_size], axis=-1)
         d_w_h = sum_of_outer(states_prev.h, deltas.h, params.w_h)  # (8)
-        d_b_hn = sum_leading(deltas.h[..., 2 * hidden_size :])
-        d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas.x)  # (9)
+        d_b_hn = sum_leading(d_q)
+        delta_x = jnp.concatenate((delta_rz, deltas.n), axis=-1)
+        d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, delta_x)  # (9)
         return GRUParams(d_w_x, d_w_h, d_b, d_b_hn), d_xs
 
     return Cell(init, start, project, step, pull, collect)
