@@ -10,12 +10,14 @@ import numpy as np
 from _study import CELLS
 from bench_cases import Answer, Case, Problem
 from jax import Array, lax
-from jax.sharding import NamedSharding
+from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import scanrnn as sr
 
 Loss = Callable[[Any, Array, Array], Array]
+
+BATCH = "batch"  # the axis of the mesh
 
 
 class Ready(NamedTuple):
@@ -37,6 +39,7 @@ class Contestant(NamedTuple):
         build: compiles it for a problem.
         cell: the cell of ours that has its equations.
         devices: over which the batch is sharded.
+        mapped: by `jax.shard_map`; by `jax.jit` if not.
         differs: what is not the same, if anything; it then counts in no ratio.
         lacks: params that it does not have.
     """
@@ -46,6 +49,7 @@ class Contestant(NamedTuple):
     build: Callable[[Problem], Ready]
     cell: sr.Cell
     devices: int = 1
+    mapped: bool = False
     differs: str = ""
     lacks: tuple[str, ...] = ()
 
@@ -68,6 +72,7 @@ def by_jax(
     translate: Callable[[Any], Any] = same,
     *,
     devices: int = 1,
+    mapped: bool = False,
     batch_major: bool = False,
 ) -> Callable[[Problem], Ready]:
     """The `build` of a contestant that JAX differentiates and compiles.
@@ -77,6 +82,7 @@ def by_jax(
         translate: our params -> theirs, affine. It is applied before the time is
             taken, and its transpose brings their gradients back.
         devices: over which the batch is sharded.
+        mapped: each differentiates its part of the batch under `jax.shard_map`.
         batch_major: the loss takes (B, T, ...); xs and weights are laid out so.
     """
 
@@ -87,8 +93,10 @@ def by_jax(
         ours = jax.tree.map(jnp.asarray, problem.params)
         arguments = place(translate(ours), arrays, devices, 0 if batch_major else 1)
         argnums = (0,) if problem.case.tokens else (0, 1)
-        gradient = jax.jit(jax.value_and_grad(loss, argnums))
-        compiled, seconds = compile_of(gradient, *arguments)
+        gradient = jax.value_and_grad(loss, argnums)
+        if mapped:
+            gradient = by_device(gradient, devices)
+        compiled, seconds = compile_of(jax.jit(gradient), *arguments)
 
         def call() -> Any:
             return jax.block_until_ready(compiled(*arguments))
@@ -114,12 +122,42 @@ def place(
     """Params on all devices, arrays sharded by their batch axis."""
     if devices == 1:
         return jax.device_put((params, *arrays), jax.devices()[0])
-    mesh = jax.make_mesh(
-        (devices,), ("batch",), axis_types=(jax.sharding.AxisType.Auto,)
-    )
-    by_batch = NamedSharding(mesh, P(*(None,) * batch_axis, "batch"))
+    mesh = mesh_of(devices)
+    by_batch = NamedSharding(mesh, P(*(None,) * batch_axis, BATCH))
     params = jax.device_put(params, NamedSharding(mesh, P()))
     return params, *jax.device_put(arrays, [by_batch] * len(arrays))
+
+
+def mesh_of(devices: int) -> Mesh:
+    """So many devices, along which the batch is laid."""
+    return jax.make_mesh((devices,), (BATCH,), axis_types=(jax.sharding.AxisType.Auto,))
+
+
+def by_device(
+    gradient: Callable[..., Any], devices: int
+) -> Callable[[Any, Array, Array], Any]:
+    """The value and gradients of a whole batch (time first), each device on its part.
+
+    All sums over devices are made at the end, so that no loop waits for them.
+    """
+
+    def part(params: Any, xs: Array, weights: Array) -> Any:
+        params = lax.pcast(params, BATCH, to="varying")
+        value, (d_params, *d_xs) = gradient(params, xs, weights)
+        return lax.psum((value, d_params), BATCH), d_xs
+
+    def whole(params: Any, xs: Array, weights: Array) -> Any:
+        by_batch = P(None, BATCH)
+        mapped = jax.shard_map(
+            part,
+            mesh=mesh_of(devices),
+            in_specs=(P(), by_batch, by_batch),
+            out_specs=(P(), by_batch),
+        )
+        (value, d_params), d_xs = mapped(params, xs, weights)
+        return value, (d_params, *d_xs)
+
+    return whole
 
 
 def compile_of(function: Any, *arguments: Any) -> tuple[Any, float]:
@@ -134,30 +172,39 @@ def temporary(compiled: Any) -> float:
     return float(compiled.memory_analysis().temp_size_in_bytes / 1e6)
 
 
-def way_loss(cell: sr.Cell, way: sr.Backward) -> Loss:
-    """The loss of a case, with a way back of scanrnn."""
+def way_loss(cell: sr.Cell, way: sr.Backward, *, of_final: bool = False) -> Loss:
+    """The loss of a case, with a way back of scanrnn.
+
+    It reads all outputs, or the final state alone.
+    """
 
     def loss(params: Any, xs: Array, weights: Array) -> Array:
-        return jnp.sum(sr.unroll(cell, params, xs, backward=way).outputs * weights)
+        run = sr.unroll(cell, params, xs, backward=way)
+        if of_final:
+            return jnp.sum(run.final.h * weights[-1])
+        return jnp.sum(run.outputs * weights)
 
     return loss
 
 
-def sharded(name: str, devices: int) -> str:
+def sharded(name: str, devices: int, mapped: bool = False) -> str:
     """The name of a contestant on several devices."""
-    return name if devices == 1 else f"{name}, {devices} devices"
+    if devices == 1:
+        return name
+    return f"{name}, {devices} devices" + " by shard_map" * mapped
 
 
-def ours(case: Case, devices: int) -> list[Contestant]:
+def ours(case: Case, devices: int, mapped: bool = False) -> list[Contestant]:
     """Every way back of scanrnn."""
     cell = CELLS[case.cell](case.H)
     return [
         Contestant(
-            name=sharded(name, devices),
+            name=sharded(name, devices, mapped),
             group="scan" if name == "Autodiff" else "ours",
-            build=by_jax(way_loss(cell, way), devices=devices),
+            build=by_jax(way_loss(cell, way), devices=devices, mapped=mapped),
             cell=cell,
             devices=devices,
+            mapped=mapped,
         )
         for name, way in WAYS.items()
         if devices == 1 or name != "Autodiff"  # sharded, it is the hoisted scan
@@ -181,8 +228,13 @@ def plain_step(kind: str, params: Any, state: Any, drive: Array) -> Any:
     return jax.nn.sigmoid(o) * jnp.tanh(c), c
 
 
-def scan_loss(case: Case, *, hoisted: bool, unroll: int) -> Loss:
-    """`lax.scan` and nothing else; the input product before the loop if hoisted."""
+def scan_loss(
+    case: Case, *, hoisted: bool, unroll: int = 1, of_final: bool = False
+) -> Loss:
+    """`lax.scan` and nothing else; the input product before the loop if hoisted.
+
+    The loss reads all outputs, or the final state alone.
+    """
 
     def project(params: Any, xs: Array) -> Array:
         product = params.w_x[xs] if case.tokens else xs @ params.w_x
@@ -192,25 +244,35 @@ def scan_loss(case: Case, *, hoisted: bool, unroll: int) -> Loss:
         def body(state: Any, x: Array) -> Any:
             drive = x if hoisted else project(params, x)
             state = plain_step(case.cell, params, state, drive)
-            return state, state[0]
+            return state, None if of_final else state[0]
 
-        zeros = jnp.zeros((case.B, case.H), weights.dtype)
+        zeros = jnp.zeros_like(weights[0])
         start = (zeros,) * (2 if case.cell == "lstm" else 1)
         inputs = project(params, xs) if hoisted else xs
-        outputs = lax.scan(body, start, inputs, unroll=unroll)[1]
+        final, outputs = lax.scan(body, start, inputs, unroll=unroll)
+        if of_final:
+            return jnp.sum(final[0] * weights[-1])
         return jnp.sum(outputs * weights)
 
     return loss
 
 
-def scan(case: Case, *, hoisted: bool, unroll: int, devices: int = 1) -> Contestant:
+def scan(
+    case: Case,
+    *,
+    hoisted: bool,
+    unroll: int = 1,
+    devices: int = 1,
+    mapped: bool = False,
+) -> Contestant:
     """`jax.grad` of a plain scan."""
     name = "scan, hoisted" if hoisted else "scan, naive"
     loss = scan_loss(case, hoisted=hoisted, unroll=unroll)
     return Contestant(
-        name=sharded(f"{name}, unroll {unroll}", devices),
+        name=sharded(f"{name}, unroll {unroll}", devices, mapped),
         group="scan",
-        build=by_jax(loss, devices=devices),
+        build=by_jax(loss, devices=devices, mapped=mapped),
         cell=CELLS[case.cell](case.H),
         devices=devices,
+        mapped=mapped,
     )

@@ -80,9 +80,11 @@ def find(case: Case, plan: Plan) -> tuple[list[Contestant], dict[str, str]]:
     """All but the plain scans on one device, whose unroll factor is to be chosen."""
     found = ours(case, 1)
     if plan.devices > 1 and case.B % plan.devices == 0:
-        found += ours(case, plan.devices)
-        for hoisted in (False, True):
-            found.append(scan(case, hoisted=hoisted, unroll=1, devices=plan.devices))
+        n = plan.devices
+        for mapped in (False, True):
+            found += ours(case, n, mapped)
+            for hoisted in (False, True):
+                found.append(scan(case, hoisted=hoisted, devices=n, mapped=mapped))
     nets, missing = bench_peers.find(case)
     found += [bench_nets.contestant(case, net) for net in nets]
     try:
@@ -156,4 +158,5 @@ def measured(one: Contestant, ready: Ready, spread: Spread, error: float) -> Mea
         ready.compile_s,
         ready.megabytes,
         one.differs,
+        one.mapped,
     )

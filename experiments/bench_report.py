@@ -29,6 +29,7 @@ class Measured(NamedTuple):
     compile_s: float | None
     megabytes: float | None
     differs: str = ""
+    mapped: bool = False
 
 
 class Row(NamedTuple):
@@ -67,6 +68,7 @@ class Report(NamedTuple):
     training: tuple[Row, ...] = ()
     scaling: tuple[Point, ...] = ()
     compiling: tuple[Point, ...] = ()
+    final: tuple[Point, ...] = ()  # where the loss reads the final state alone
 
 
 def about(command: str) -> dict[str, Any]:
@@ -110,8 +112,7 @@ def read(path: Path) -> Report:
         found["skipped"],
         _rows(found["rows"]),
         _rows(found["training"]),
-        tuple(Point(**point) for point in found["scaling"]),
-        tuple(Point(**point) for point in found["compiling"]),
+        *(_points(found[name]) for name in ("scaling", "compiling", "final")),
     )
 
 
@@ -124,6 +125,7 @@ def merge(old: Report, new: Report) -> Report:
         _by_key(old.training, new.training),
         new.scaling or old.scaling,
         new.compiling or old.compiling,
+        new.final or old.final,
     )
 
 
@@ -139,6 +141,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: _plain(part) for name, part in value.items()}
     return [_plain(part) for part in value] if isinstance(value, tuple) else value
+
+
+def _points(found: Iterable[Any]) -> tuple[Point, ...]:
+    return tuple(Point(**point) for point in found)
 
 
 def _rows(found: Iterable[Any]) -> tuple[Row, ...]:

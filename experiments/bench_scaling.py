@@ -8,12 +8,21 @@ import jax
 import jax.numpy as jnp
 from _study import CELLS
 from bench_cases import Case, draw
-from bench_contestants import WAYS, compile_of, ours, temporary, way_loss
+from bench_contestants import (
+    WAYS,
+    Loss,
+    compile_of,
+    ours,
+    scan_loss,
+    temporary,
+    way_loss,
+)
 from bench_report import Point
 from bench_timing import take_turns
 
 LENGTHS = (64, 256, 1024, 4096, 16384)
 COMPILED_LENGTHS = (100, 1000, 10_000, 100_000)
+FINAL_LENGTHS = (1000, 4096)
 
 
 def case_of(length: int) -> Case:
@@ -49,20 +58,43 @@ def compile_times(
     """The median time to trace and compile every way back; nothing is run."""
     points: list[Point] = []
     for length in lengths:
+        case = case_of(length)
         for name, way in WAYS.items():
             report(f"{name}, T = {length}")
-            found = [compiled(case_of(length), way) for _ in range(repeats)]
+            loss = way_loss(CELLS[case.cell](case.H), way)
+            found = [compiled(case, loss) for _ in range(repeats)]
             seconds = statistics.median(second for second, _ in found)
             points.append(Point(name, length, None, found[0][1], seconds))
     return tuple(points)
 
 
-def compiled(case: Case, way: Any) -> tuple[float, float]:
+def bytes_of_final(
+    lengths: Iterable[int], *, report: Callable[[str], None]
+) -> tuple[Point, ...]:
+    """Temporary bytes where the loss reads the final state alone; nothing is run.
+
+    The outputs are then nobody's but the way's own.
+    """
+    points: list[Point] = []
+    for length in lengths:
+        case = case_of(length)
+        cell = CELLS[case.cell](case.H)
+        losses = {n: way_loss(cell, way, of_final=True) for n, way in WAYS.items()}
+        for name, hoisted in (("scan, naive", False), ("scan, hoisted", True)):
+            losses[name] = scan_loss(case, hoisted=hoisted, of_final=True)
+        for name, loss in losses.items():
+            report(f"{name}, T = {length}, final state")
+            seconds, megabytes = compiled(case, loss)
+            points.append(Point(name, length, None, megabytes, seconds))
+    return tuple(points)
+
+
+def compiled(case: Case, loss: Loss) -> tuple[float, float]:
     """Seconds to compile for shapes alone, and the temporary megabytes."""
     cell = CELLS[case.cell](case.H)
 
     def fresh(*arguments: Any) -> Any:  # a new function: no cache knows it
-        return jax.value_and_grad(way_loss(cell, way), (0, 1))(*arguments)
+        return jax.value_and_grad(loss, (0, 1))(*arguments)
 
     jax.clear_caches()
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X))

@@ -29,6 +29,8 @@ def verdicts(report: Report) -> list[Verdict]:
         *against_torch(rows),
         share_of_rate(rows),
         *memory(rows),
+        *memory_of_final(report.final),
+        *sharded_alike(rows),
         *compiling(report.compiling),
         *training(report.training),
     ]
@@ -96,6 +98,48 @@ def memory(rows: Iterable[Row]) -> list[Verdict]:
         ),
         most("4 Checkpointed <= 1.5 of Stored's time", time(long, "Checkpointed"), 1.5),
         most("4 Stored <= 1.25 of autodiff's bytes", lean(long, "Stored"), 1.25),
+    ]
+
+
+def memory_of_final(points: Iterable[Point]) -> list[Verdict]:
+    """4. The same bytes where the loss reads the final state alone."""
+    megabytes = {(point.name, point.T): point.megabytes for point in points}
+    leanest = {
+        T: min(value for (n, t), value in megabytes.items() if "scan" in n and t == T)
+        for _, T in megabytes
+    }
+
+    def shares(name: str) -> Found:
+        return [(f"T={T}", megabytes[name, T] / leanest[T]) for T in leanest]
+
+    target = "4 loss of the final state: {} <= 1/{} of autodiff's bytes"
+    return [
+        most(target.format(name, part), shares(name), 1 / part)
+        for name, part in (("Recomputed", 5), ("Checkpointed", 15))
+    ]
+
+
+def sharded_alike(rows: Iterable[Row]) -> list[Verdict]:
+    """5. The best of ours against the best of the scans, both sharded one way."""
+
+    def ratios(mapped: bool) -> Found:
+        found: Found = []
+        for row in rows:
+            several = {n: m for n, m in row.results.items() if m.devices > 1}
+            alike = {n: m for n, m in several.items() if m.mapped == mapped}
+            ratio = ratio_of(row._replace(results=alike), ("scan",), ("ours",), None)
+            if row.case.T >= 1000 and ratio is not None:
+                found.append((row.case.key, ratio))
+        return found
+
+    rows = list(rows)
+    return [
+        least("5 sharded by jit, T >= 1000: 5 times autodiff alike", ratios(False), 5),
+        least(
+            "5 sharded by shard_map, T >= 1000: 5 times autodiff alike",
+            ratios(True),
+            5,
+        ),
     ]
 
 

@@ -1,8 +1,9 @@
 """How fast and how lean is the backward pass by hand? Against everybody.
 
 Value and gradient with respect to parameters and inputs, and the whole training step of
-a character model. Contestants: every way back of scanrnn, on one device and with the
-batch sharded over two; `jax.grad` of plain scans, each with its best unroll factor;
+a character model. Contestants: every way back of scanrnn and `jax.grad` of plain scans,
+on one device (a scan with its best unroll factor) and with the batch sharded over two,
+by `jax.jit` and by `jax.shard_map`;
 Flax (linen and nnx), Haiku, Equinox and Keras; torch. All start from the same numbers,
 take turns in one process, and are measured by the median; their errors against float64
 stand beside their times. Only the ratios of one run mean anything.
@@ -49,7 +50,7 @@ from bench_verdict import verdict_table, verdicts
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
-PARTS = ("grid", "training", "scaling", "compiling")
+PARTS = ("grid", "training", "scaling", "compiling", "final")
 QUICK_SIZES = ("100x1x32x64", "100x32x64x128")
 QUICK_ONLY = (*bench_contestants.WAYS, "scan", "linen", "torch")
 SMALL_WHILE = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
@@ -174,6 +175,8 @@ def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
         report = report._replace(scaling=scaling(plan, quick))
     if "compiling" in parts:
         report = report._replace(compiling=compiling(quick))
+    if "final" in parts:
+        report = report._replace(final=final())
     for name, reason in report.skipped.items():
         console.print(f"skipped  {name}: {reason}")
     return report
@@ -230,6 +233,16 @@ def compiling(quick: bool) -> Any:
         return bench_scaling.compile_times(
             (ends[0], ends[-1]) if quick else ends,
             repeats=1 if quick else 5,
+            report=lambda text: bar.update(task, description=f"compiles {text}"),
+        )
+
+
+def final() -> Any:
+    """The bytes where the loss reads the final state alone."""
+    with progress() as bar:
+        task = bar.add_task("", total=None)
+        return bench_scaling.bytes_of_final(
+            bench_scaling.FINAL_LENGTHS,
             report=lambda text: bar.update(task, description=f"compiles {text}"),
         )
 

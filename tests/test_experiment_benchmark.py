@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import typer
 from bench_cases import GRID, Answer, Case, draw, error_of, truth
-from bench_contestants import Ready
+from bench_contestants import WAYS, Ready
 from bench_grid import Plan
 from bench_report import Measured, Point, Report, Row, merge, read, write
 from bench_timing import spread_of, take_turns
@@ -37,7 +37,8 @@ def test_everybody_computes_the_same_gradients(case):
     built = bench_grid.build(candidates, draw(case), {}, PLAN)
     assert built.failed == {}
     assert built.errors.keys() == {one.name for one in candidates}
-    assert {"Stored", "Checkpointed, 2 devices"} < built.errors.keys()
+    assert {"Stored", "Checkpointed, 2 devices by shard_map"} < built.errors.keys()
+    assert "scan, hoisted, unroll 1, 2 devices by shard_map" in built.errors
     assert max(built.errors.values()) < 1e-5
     assert min(built.errors.values()) > 0  # float32 is not float64
 
@@ -108,8 +109,9 @@ def test_a_spread_is_the_median_and_the_quartiles():
     assert spread_of([0.001]) == (1.0, 1.0, 1.0, 1)
 
 
-def by(group, ms, megabytes=1.0, devices=1, differs=""):
-    return Measured(group, devices, ms, ms, ms, 5, 1e-7, 1.0, megabytes, differs)
+def by(group, ms, megabytes=1.0, devices=1, differs="", mapped=False):
+    m = Measured(group, devices, ms, ms, ms, 5, 1e-7, 1.0, megabytes, differs)
+    return m._replace(mapped=mapped)
 
 
 def made_up(case, **results):
@@ -136,6 +138,9 @@ REPORT = Report(
             Recomputed=by("ours", 2.2, 4.0),
             Checkpointed=by("ours", 4.0, 1.0),
             Stored2=by("ours", 0.5, 25.0, devices=2),
+            Stored2mapped=by("ours", 1.0, 25.0, devices=2, mapped=True),
+            naive2=by("scan", 3.0, 20.0, devices=2),
+            naive2mapped=by("scan", 2.0, 20.0, devices=2, mapped=True),
             naive=by("scan", 9.0, 20.0),
             hoisted=by("scan", 2.0, 30.0),
             torch=by("torch", 1.0, None),
@@ -160,6 +165,12 @@ REPORT = Report(
         Point("Stored", 100, None, 1.0, 0.5),
         Point("Stored", 1000, None, 1.0, 0.9),
     ),
+    final=(
+        Point("scan, naive", 1000, None, 10.0, 1.0),
+        Point("scan, hoisted", 1000, None, 20.0, 1.0),
+        Point("Recomputed", 1000, None, 2.5, 1.0),
+        Point("Checkpointed", 1000, None, 0.5, 1.0),
+    ),
 )
 
 
@@ -181,6 +192,16 @@ def test_the_targets_are_decided_by_their_arithmetic():
         "4 Checkpointed <= 1/15 of autodiff's bytes": ("0.05", True),
         "4 Checkpointed <= 1.5 of Stored's time": ("2", False),
         "4 Stored <= 1.25 of autodiff's bytes": ("1.25", True),
+        "4 loss of the final state: Recomputed <= 1/5 of autodiff's bytes": (
+            "0.25",
+            False,
+        ),
+        "4 loss of the final state: Checkpointed <= 1/15 of autodiff's bytes": (
+            "0.05",
+            True,
+        ),
+        "5 sharded by jit, T >= 1000: 5 times autodiff alike": ("6", True),
+        "5 sharded by shard_map, T >= 1000: 5 times autodiff alike": ("2", False),
         "6 compile time <= autodiff's": ("0.9", True),
         "6 compile time flat, T=100 to 1000: <= 1.25": ("1.8", False),
         "7 training step against Flax >= 1.5": ("1.5", True),
@@ -225,15 +246,17 @@ def test_a_run_from_end_to_end(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(benchmark, "GRID", (case, case._replace(dtype="bfloat16")))
     monkeypatch.setattr(bench_scaling, "LENGTHS", (4, 8))
     monkeypatch.setattr(bench_scaling, "COMPILED_LENGTHS", (4, 8))
+    monkeypatch.setattr(bench_scaling, "FINAL_LENGTHS", (4,))
     options = {"quick": True, "sizes": case.size, "only": "Stored,scan,Autodiff"}
     out = tmp_path / "found.json"
     main = {"out": out, "folder": tmp_path, **options}
-    benchmark.main(parts="grid,scaling,compiling", **main)
+    benchmark.main(parts="grid,scaling,compiling,final", **main)
     report = read(out)
     assert [row.case for row in report.rows] == [case]
     assert {"Stored", "Stored, 2 devices"} < report.rows[0].results.keys()
     assert {p.T for p in report.scaling} == {p.T for p in report.compiling} == {4, 8}
-    assert all(p.megabytes > 0 for p in report.compiling)
+    assert all(p.megabytes > 0 for p in report.compiling + report.final)
+    assert {p.name for p in report.final} == {*WAYS, "scan, naive", "scan, hoisted"}
     assert report.skipped["bfloat16"] == "measured on a GPU only"
     text = capsys.readouterr().out
     assert case.key in text

@@ -69,7 +69,7 @@ class GRUTape(NamedTuple):
 
 
 class GRUDelta(NamedTuple):
-    """What reaches the recurrent product, and δ_n: with dq for it, the input product."""
+    """What reaches the recurrent product; with δ_n for dq, the input product."""
 
     h: Array  # (B, 3H)  δ_r, δ_z, dq
     n: Array  # (B, H)  δ_n
