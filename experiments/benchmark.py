@@ -2,11 +2,12 @@
 
 Value and gradient with respect to parameters and inputs, and the whole training step of
 a character model. Contestants: every way back of scanrnn and `jax.grad` of plain scans,
-on one device (a scan with its best unroll factor) and with the batch sharded over two,
-by `jax.jit` and by `jax.shard_map`;
-Flax (linen and nnx), Haiku, Equinox and Keras; torch. All start from the same numbers,
-take turns in one process, and are measured by the median; their errors against float64
-stand beside their times. Only the ratios of one run mean anything.
+a scan with its best unroll factor; Flax (linen and nnx), Haiku, Equinox and Keras;
+torch. All of JAX runs on one device and with the batch spread over two by
+`jax.shard_map`; ours and the scans, over long sequences, also by `jax.jit`. All start
+from the same numbers, take turns in one process, and are measured by the median; their
+errors against float64 stand beside their times. Only the ratios of one run mean
+anything.
 
     pip install "scanrnn[bench]"                    # the peers
     python experiments/benchmark.py                 # 25 minutes on two cores
@@ -14,29 +15,29 @@ stand beside their times. Only the ratios of one run mean anything.
     python experiments/benchmark.py --cells lstm --sizes 100x32x64x128 --parts grid
     python experiments/benchmark.py --show          # what the last runs found
 
-Results go into a JSON file; a later run replaces what it measures again and keeps the
-rest. What is missing is skipped by name. On a GPU the same script compares with cuDNN
-too, and in bfloat16.
+Results go into a JSON file as they come; a later run replaces a case that it measures
+again, as a whole, and keeps the rest. What is missing is skipped by name. On a GPU the
+same script compares with cuDNN too, and in bfloat16.
 """
 
 import os
 import shlex
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import bench_contestants
-import bench_grid
-import bench_scaling
-import bench_training
+import bench.contestants
+import bench.grid
+import bench.scaling
+import bench.training
 import jax
 import typer
 from _study import CELLS
-from bench_cases import GRID, Case
-from bench_grid import Plan
-from bench_plots import pictures
-from bench_report import (
+from bench.cases import GRID, Case
+from bench.grid import Plan
+from bench.plots import pictures
+from bench.report import (
     Report,
     Row,
     about,
@@ -46,16 +47,16 @@ from bench_report import (
     summary_table,
     write,
 )
-from bench_verdict import verdict_table, verdicts
+from bench.verdict import verdict_table, verdicts
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 PARTS = ("grid", "training", "scaling", "compiling", "final")
 QUICK_SIZES = ("100x1x32x64", "100x32x64x128")
-QUICK_ONLY = (*bench_contestants.WAYS, "scan", "linen", "torch")
+QUICK_ONLY = (*bench.contestants.WAYS, "scan", "linen", "torch")
 SMALL_WHILE = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
 
-console = Console(width=150, highlight=False, soft_wrap=True)
+console = Console(width=240, highlight=False, soft_wrap=True)
 
 
 def main(
@@ -100,9 +101,14 @@ def main(
         devices=min(devices, len(jax.devices())),
         only=tuple(split(only)) or (QUICK_ONLY if quick else ()),
     )
-    found = run(cases, plan, wanted, quick)
-    report = merge(read(out), found) if out.exists() else found
-    write(out, report)
+    before = read(out) if out.exists() else None
+
+    def keep(found: Report) -> Report:
+        report = found if before is None else merge(before, found)
+        write(out, report)
+        return report
+
+    report = keep(run(cases, plan, wanted, quick, keep))
     console.print(f"results  {out}")
     finish(report, folder)
 
@@ -156,8 +162,14 @@ def cases_of(cells: list[str], sizes: str, quick: bool) -> list[Case]:
     ]
 
 
-def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
-    """Measures all that was asked for."""
+def run(
+    cases: list[Case],
+    plan: Plan,
+    parts: list[str],
+    quick: bool,
+    keep: Callable[[Report], object],
+) -> Report:
+    """Measures all that was asked for; keeps what it has after every case."""
     report = Report(about(shlex.join(["python", *sys.argv])), skipped={})
     console.print(f"{report.about['machine']}; {report.about['device']}")
     console.print(", ".join(f"{k} {v}" for k, v in report.about["versions"].items()))
@@ -165,12 +177,14 @@ def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
         cases = [case for case in cases if case.dtype == "float32"]
         report.skipped["bfloat16"] = "measured on a GPU only"
     if "grid" in parts:
-        rows = over(cases, plan, bench_grid.run_case, report.skipped)
-        report = report._replace(rows=tuple(rows))
+        for row in over(cases, plan, bench.grid.run_case, report.skipped):
+            report = report._replace(rows=(*report.rows, row))
+            keep(report)
     if "training" in parts:
-        case = bench_training.CASE
-        rows = over([case], plan, bench_training.run_training, report.skipped)
-        report = report._replace(training=tuple(rows))
+        case = bench.training.CASE
+        for row in over([case], plan, bench.training.run_training, report.skipped):
+            report = report._replace(training=(row,))
+            keep(report)
     if "scaling" in parts:
         report = report._replace(scaling=scaling(plan, quick))
     if "compiling" in parts:
@@ -179,6 +193,10 @@ def run(cases: list[Case], plan: Plan, parts: list[str], quick: bool) -> Report:
         report = report._replace(final=final())
     for name, reason in report.skipped.items():
         console.print(f"skipped  {name}: {reason}")
+    if report == Report(report.about, report.skipped):
+        raise typer.BadParameter(
+            f"nobody has any of --only {', '.join(plan.only)} in the name"
+        )
     return report
 
 
@@ -187,9 +205,9 @@ def over(
     plan: Plan,
     measure: Callable[[Case, Plan], tuple[Row, dict[str, str]]],
     skipped: dict[str, str],
-) -> list[Row]:
+) -> Iterator[Row]:
     """One case after the other, each table as soon as it is there."""
-    cases, rows = list(cases), []
+    cases = list(cases)
     with progress() as bar:
         task = bar.add_task("", total=len(cases))
         for case in cases:
@@ -198,26 +216,22 @@ def over(
                 bar.update(task, description=f"{case.key}: {text}")
 
             row, missing = measure(case, plan._replace(report=tell))
-            if not row.results and not row.failed:
-                raise typer.BadParameter(
-                    f"nobody on {case.key} has any of --only {', '.join(plan.only)} "
-                    "in the name"
-                )
             skipped.update(missing)
-            rows.append(row)
             bar.advance(task)
+            if not row.results and not row.failed:
+                continue  # nobody here has any of --only in the name
             bar.console.print(row_table(row))
             for name, reason in row.failed.items():
                 bar.console.print(f"failed   {name}: {reason}")
-    return rows
+            yield row
 
 
 def scaling(plan: Plan, quick: bool) -> Any:
     """The curve over T."""
-    lengths = bench_scaling.LENGTHS[: 3 if quick else None]
+    lengths = bench.scaling.LENGTHS[: 3 if quick else None]
     with progress() as bar:
         task = bar.add_task("", total=None)
-        return bench_scaling.over_length(
+        return bench.scaling.over_length(
             lengths,
             seconds=plan.seconds / 2,
             rounds=2,
@@ -227,10 +241,10 @@ def scaling(plan: Plan, quick: bool) -> Any:
 
 def compiling(quick: bool) -> Any:
     """The compile times over T."""
-    ends = bench_scaling.COMPILED_LENGTHS
+    ends = bench.scaling.COMPILED_LENGTHS
     with progress() as bar:
         task = bar.add_task("", total=None)
-        return bench_scaling.compile_times(
+        return bench.scaling.compile_times(
             (ends[0], ends[-1]) if quick else ends,
             repeats=1 if quick else 5,
             report=lambda text: bar.update(task, description=f"compiles {text}"),
@@ -241,8 +255,8 @@ def final() -> Any:
     """The bytes where the loss reads the final state alone."""
     with progress() as bar:
         task = bar.add_task("", total=None)
-        return bench_scaling.bytes_of_final(
-            bench_scaling.FINAL_LENGTHS,
+        return bench.scaling.bytes_of_final(
+            bench.scaling.FINAL_LENGTHS,
             report=lambda text: bar.update(task, description=f"compiles {text}"),
         )
 

@@ -6,20 +6,20 @@ compared, what is missing must be skipped by name.
 
 import sys
 
-import bench_grid
-import bench_plots
-import bench_scaling
-import bench_training
+import bench.grid
+import bench.plots
+import bench.scaling
+import bench.training
 import benchmark
 import numpy as np
 import pytest
 import typer
-from bench_cases import GRID, Answer, Case, draw, error_of, truth
-from bench_contestants import WAYS, Ready
-from bench_grid import Plan
-from bench_report import Measured, Point, Report, Row, merge, read, write
-from bench_timing import spread_of, take_turns
-from bench_verdict import geometric_mean, verdicts
+from bench.cases import GRID, Answer, Case, draw, error_of, truth
+from bench.contestants import WAYS, Layout, Ready, scan
+from bench.grid import Plan
+from bench.report import Measured, Point, Report, Row, merge, read, write
+from bench.timing import spread_of, take_turns
+from bench.verdict import geometric_mean, verdicts
 
 TINY = (7, 4, 3, 5)
 PLAN = Plan(seconds=0.0, rounds=1, unrolls=(1, 2))
@@ -32,9 +32,15 @@ LIBRARIES = ("flax", "haiku", "equinox", "keras", "torch")
     + [Case("lstm", *TINY, tokens=True)], ids=lambda case: case.key,
 )  # fmt: skip
 def test_everybody_computes_the_same_gradients(case):
-    candidates, _ = bench_grid.find(case, PLAN)
-    candidates += bench_grid.scans_of(case, PLAN)
-    built = bench_grid.build(candidates, draw(case), {}, PLAN)
+    candidates, _ = bench.grid.find(case, PLAN)
+    candidates += bench.grid.scans_of(case, PLAN)
+    candidates += [
+        scan(case, hoisted=hoisted, layout=layout)
+        for hoisted in (False, True)
+        for layout in (Layout(2), Layout(2, mapped=True))
+    ]
+    candidates += bench.grid.ours(case, Layout(2))
+    built = bench.grid.build(candidates, draw(case), {}, PLAN)
     assert built.failed == {}
     assert built.errors.keys() == {one.name for one in candidates}
     assert {"Stored", "Checkpointed, 2 devices by shard_map"} < built.errors.keys()
@@ -46,9 +52,10 @@ def test_everybody_computes_the_same_gradients(case):
 @pytest.mark.filterwarnings("ignore")
 def test_everybody_trains_the_same_model():
     case = Case("lstm", *TINY, tokens=True)
-    row, _ = bench_training.run_training(case, PLAN)
+    row, _ = bench.training.run_training(case, PLAN)
     assert row.failed == {}
-    assert {"Stored", "Autodiff", "Recomputed, 2 devices"} < row.results.keys()
+    mapped = {"Recomputed, 2 devices by shard_map", "Autodiff, 2 devices by shard_map"}
+    assert {"Stored", "Autodiff"} | mapped < row.results.keys()
     assert max(m.error for m in row.results.values()) < 1e-5
 
 
@@ -56,7 +63,7 @@ def test_a_missing_peer_is_skipped_by_name(monkeypatch):
     for name in LIBRARIES:
         monkeypatch.setitem(sys.modules, name, None)
     case = Case("lstm", *TINY)
-    candidates, missing = bench_grid.find(case, PLAN)
+    candidates, missing = bench.grid.find(case, PLAN)
     named = {"flax linen", "flax nnx", "haiku", "equinox", "keras", "torch"}
     assert named < missing.keys()
     assert {one.group for one in candidates} == {"ours", "scan"}
@@ -64,19 +71,19 @@ def test_a_missing_peer_is_skipped_by_name(monkeypatch):
 
 def test_who_fails_is_named_and_the_others_go_on():
     case = Case("rnn", *TINY)
-    good, bad = bench_grid.scans_of(case, PLAN)[:2]
+    good, bad = bench.grid.scans_of(case, PLAN)[:2]
 
     def fail(problem):
         raise MemoryError("too much")
 
-    built = bench_grid.build([bad._replace(build=fail), good], draw(case), {}, PLAN)
+    built = bench.grid.build([bad._replace(build=fail), good], draw(case), {}, PLAN)
     assert built.failed == {bad.name: "MemoryError: too much"}
     assert list(built.ready) == [good.name]
 
 
 def test_a_wrong_gradient_shows_in_the_error():
     problem = draw(Case("gru", *TINY))
-    right = truth(problem, bench_grid.ours(problem.case, 1)[0].cell)
+    right = truth(problem, bench.grid.ours(problem.case)[0].cell)
     wrong = right._replace(d_params=right.d_params._replace(b_hn=right.d_params.b))
     assert error_of(right, right) == 0
     assert error_of(Answer(right.loss, right.d_params, 2 * right.d_xs), right) == 1
@@ -87,11 +94,21 @@ def test_a_wrong_gradient_shows_in_the_error():
 
 def test_of_each_plain_scan_one_unroll_factor_is_kept():
     case = Case("rnn", *TINY)
-    chosen = bench_grid.best_scans(case, draw(case), PLAN)
-    assert [one.name.rpartition(" ")[0] for one in chosen] == [
-        "scan, naive, unroll",
-        "scan, hoisted, unroll",
-    ]
+    racing = bench.grid.build(bench.grid.scans_of(case, PLAN), draw(case), {}, PLAN)
+    assert len(racing.ready) == 4
+    alone, naive, other, hoisted = bench.grid.best_scans(racing, case, PLAN)
+    assert naive.name == f"{alone.name}, 2 devices by shard_map"
+    assert hoisted.name == f"{other.name}, 2 devices by shard_map"
+    assert alone.name[:-1] == "scan, naive, unroll "
+    assert other.name[:-1] == "scan, hoisted, unroll "
+
+
+def test_over_long_sequences_the_batch_is_spread_by_jit_too():
+    short, long = Case("rnn", 999, 4, 3, 5), Case("rnn", 1000, 4, 3, 5)
+    one, mapped, by_jit = Layout(), Layout(2, mapped=True), Layout(2)
+    assert bench.grid.layouts(short, PLAN) == [one, mapped]
+    assert bench.grid.layouts(long, PLAN) == [one, mapped, by_jit]
+    assert bench.grid.layouts(long._replace(B=3), PLAN) == [one]
 
 
 def test_everybody_has_the_same_number_of_turns_in_another_order_each_time():
@@ -150,6 +167,7 @@ REPORT = Report(
         made_up(
             LSTM,
             Stored=by("ours", 2.0),
+            Stored2=by("ours", 1.0, devices=2, mapped=True),
             flax=by("peer", 3.0),
             torch=by("torch", 1.0),
         ),
@@ -200,12 +218,16 @@ def test_the_targets_are_decided_by_their_arithmetic():
             "0.05",
             True,
         ),
-        "5 sharded by jit, T >= 1000: 5 times autodiff alike": ("6", True),
-        "5 sharded by shard_map, T >= 1000: 5 times autodiff alike": ("2", False),
+        "5 against autodiff sharded alike, by jit, T >= 1000: >= 5": ("6", True),
+        "5 against autodiff sharded alike, by shard_map, T >= 1000: >= 5": (
+            "2",
+            False,
+        ),
         "6 compile time <= autodiff's": ("0.9", True),
         "6 compile time flat, T=100 to 1000: <= 1.25": ("1.8", False),
-        "7 training step against Flax >= 1.5": ("1.5", True),
-        "7 training step against torch >= 1.0": ("0.5", False),
+        "7 training step against the JAX peers, one device: >= 1.5": ("1.5", True),
+        "7 training step against the JAX peers, all devices: >= 1.5": ("3", True),
+        "7 training step against torch >= 1.0": ("1", True),
     }
 
 
@@ -234,26 +256,26 @@ def test_a_later_run_replaces_what_it_measured_and_keeps_the_rest():
 
 
 def test_the_pictures_are_drawn(tmp_path):
-    paths = bench_plots.pictures(REPORT, tmp_path)
+    paths = bench.plots.pictures(REPORT, tmp_path)
     assert [path.name for path in paths] == ["benchmark.png", "scaling.png"]
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
-    assert bench_plots.pictures(Report({}, {}), tmp_path) == []
+    assert bench.plots.pictures(Report({}, {}), tmp_path) == []
 
 
 def test_a_run_from_end_to_end(tmp_path, monkeypatch, capsys):
     case = Case("rnn", *TINY)
     monkeypatch.setattr(benchmark, "set_up", lambda devices, small_while: None)
     monkeypatch.setattr(benchmark, "GRID", (case, case._replace(dtype="bfloat16")))
-    monkeypatch.setattr(bench_scaling, "LENGTHS", (4, 8))
-    monkeypatch.setattr(bench_scaling, "COMPILED_LENGTHS", (4, 8))
-    monkeypatch.setattr(bench_scaling, "FINAL_LENGTHS", (4,))
+    monkeypatch.setattr(bench.scaling, "LENGTHS", (4, 8))
+    monkeypatch.setattr(bench.scaling, "COMPILED_LENGTHS", (4, 8))
+    monkeypatch.setattr(bench.scaling, "FINAL_LENGTHS", (4,))
     options = {"quick": True, "sizes": case.size, "only": "Stored,scan,Autodiff"}
     out = tmp_path / "found.json"
     main = {"out": out, "folder": tmp_path, **options}
     benchmark.main(parts="grid,scaling,compiling,final", **main)
     report = read(out)
     assert [row.case for row in report.rows] == [case]
-    assert {"Stored", "Stored, 2 devices"} < report.rows[0].results.keys()
+    assert {"Stored", "Stored, 2 devices by shard_map"} < report.rows[0].results.keys()
     assert {p.T for p in report.scaling} == {p.T for p in report.compiling} == {4, 8}
     assert all(p.megabytes > 0 for p in report.compiling + report.final)
     assert {p.name for p in report.final} == {*WAYS, "scan, naive", "scan, hoisted"}
@@ -295,8 +317,10 @@ def test_a_bad_option_gives_an_error_that_helps(function, arguments, message):
 
 def test_only_must_name_somebody():
     plan = PLAN._replace(only=("nobody at all",))
+    kept = []
     with pytest.raises(typer.BadParameter, match="nobody at all"):
-        benchmark.over([Case("rnn", *TINY)], plan, bench_grid.run_case, {})
+        benchmark.run([Case("rnn", *TINY)], plan, ["grid"], True, kept.append)
+    assert kept == []
 
 
 def test_show_needs_results(tmp_path):
@@ -306,6 +330,6 @@ def test_show_needs_results(tmp_path):
 
 def test_float64_is_the_truth():
     problem = draw(Case("lstm", *TINY))
-    found = truth(problem, bench_grid.ours(problem.case, 1)[0].cell)
+    found = truth(problem, bench.grid.ours(problem.case)[0].cell)
     assert found.d_xs.dtype == np.float64
     assert found.d_params.w_h.dtype == np.float64

@@ -22,11 +22,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from .backward import Stored, Task, pull_back
+from .backward import Stored, pull_back
 from .cell import Cell, Params, State
 from .checks import check_outputs, check_start
 from .mesh import vary_along, varying_axes
-from .scan import Course, cast_like, choose, run, widen
+from .scan import Course, Task, cast_like, choose, run, widen
 from .unroll import task_of
 
 
@@ -106,7 +106,7 @@ def adjoints(
     axes = varying_axes((task, d_hs, d_final))
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
     course = Course(reverse)
-    _, kept = run(cell, *task, task.start, course, Stored().stack)
+    _, kept = run(cell, task, task.start, course, Stored().stack)
     _, _, through_time = pull_back(
         cell, task, course, kept.all_tapes(), d_hs, widen(d_final), None,
         keep=lambda through_time, delta: through_time,

@@ -32,6 +32,7 @@ from .scan import (
     Course,
     Index,
     Sequence,
+    Task,
     cast_like,
     choose,
     join,
@@ -70,7 +71,7 @@ class Part(NamedTuple):
 
     at: Index  # its first step
     size: int
-    task: "Task"  # its stretch of the sequence
+    task: Task  # its stretch of the sequence
     entry: State  # (B, ·), the state before its first step
     kept: Kept  # of all steps
 
@@ -78,14 +79,6 @@ class Part(NamedTuple):
         """The state before every step of the block, given those after (size, B, ·)."""
         start, resets = self.task.start, self.task.sequence.resets
         return states_before(start, self.entry, states, resets, course.reverse)
-
-
-class Task(NamedTuple):
-    """The arrays of one unroll; the arguments that the rule differentiates."""
-
-    params: Params
-    start: State
-    sequence: Sequence
 
 
 @dataclasses.dataclass(frozen=True)
@@ -184,7 +177,7 @@ class Checkpointed:
         self, cell: Cell, part: Part, course: Course
     ) -> tuple[State, Tape, Index]:
         keep = Stored().stack
-        _, kept = run(cell, *part.task, part.entry, course, keep)
+        _, kept = run(cell, part.task, part.entry, course, keep)
         return part.states_before(kept.states(), course), kept.all_tapes(), 0
 
 
@@ -225,9 +218,7 @@ def states_of(
 ) -> tuple[Array, State]:
     """All outputs (T, B, H) and the final state; differentiable by ``backward``."""
     if isinstance(backward, Autodiff) or not _length(task):  # no steps: no way back
-        final, hs = run(
-            cell, *task, task.start, course, keep=lambda state, tape: state.h
-        )
+        final, hs = run(cell, task, task.start, course, lambda state, tape: state.h)
         return hs, final
     return _by_hand(cell, backward, course, task)
 
@@ -256,19 +247,19 @@ def _forward(
     """What is kept of every step, the states before every block, the final state."""
     length, size = _length(task), steps_in_block(cell, way, task)
     if size == length:
-        final, kept = run(cell, *task, task.start, course, way.stack)
+        final, kept = run(cell, task, task.start, course, way.stack)
         return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
 
     def part(at: Index, size: int) -> Task:
         return task._replace(sequence=view(task.sequence, at, size))
 
     def stacked(state: State, at: Index, size: int, _: None) -> Any:
-        after, kept = run(cell, *part(at, size), state, course, way.stack)
+        after, kept = run(cell, part(at, size), state, course, way.stack)
         return after, (state, kept)
 
     def written(carry: tuple[State, Kept], at: Index, size: int, _: None) -> Any:
         state, kept = carry
-        args = cell, *part(at, size), state, course, way.stack
+        args = cell, part(at, size), state, course, way.stack
         return run_into(kept, at, *args), state
 
     if isinstance(way, Checkpointed):
@@ -276,7 +267,7 @@ def _forward(
         final, blocks = walk(stacked, task.start, length, size, course.reverse)
         entries, kept = blocks.unpair()
         return join(kept), entries, final
-    carry = task.start, rooms_for(cell, *task, way.stack)
+    carry = task.start, rooms_for(cell, task, way.stack)
     (final, kept), entries = walk(written, carry, length, size, course.reverse)
     return kept, entries, final
 

@@ -27,12 +27,11 @@ from .backward import (
     Checkpointed,
     Recomputed,
     Stored,
-    Task,
     check_way,
     steps_in_block,
 )
 from .cell import Cell, Params
-from .scan import Sequence, pick
+from .scan import Sequence, Task, pick
 
 
 @dataclasses.dataclass(frozen=True)

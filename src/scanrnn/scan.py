@@ -33,6 +33,14 @@ class Sequence(NamedTuple):
     resets: Array | None = None  # (T, B) bool: True restarts from `start` before t
 
 
+class Task(NamedTuple):
+    """The arrays of one unroll: what the rule of a way back differentiates by."""
+
+    params: Params
+    start: State  # also what a reset restores
+    sequence: Sequence
+
+
 class Course(NamedTuple):
     """How time is walked: latest step first if reverse; lax.scan's unroll factor."""
 
@@ -43,28 +51,23 @@ class Course(NamedTuple):
         return self._replace(reverse=not self.reverse)
 
 
+Keep: TypeAlias = Callable[[State, Tape], Any]
+
+
 def run(
-    cell: Cell,
-    params: Params,
-    start: State,
-    sequence: Sequence,
-    state: State,
-    course: Course,
-    keep: Callable[[State, Tape], Any],
+    cell: Cell, task: Task, state: State, course: Course, keep: Keep
 ) -> tuple[State, Any]:
     """Scans `step` over a sequence, from ``state``.
 
     Args:
-        start: the state that a reset restores.
         state: the state before the first step.
-        keep: what to stack of each step, from the state after it and its tape; None
-            for a tape that is that state.
+        keep: what to stack of each step, from the state after it and its tape (None
+            where the tape is that state).
 
     Returns:
         The state after the last step, and what `keep` kept, time first.
     """
-    step = _stepper(cell, params, start, keep)
-    steps = _steps(cell, params, sequence)
+    step, steps = _stepper(cell, task, keep), _steps(cell, task)
     return lax.scan(step, state, steps, reverse=course.reverse, unroll=course.unroll)
 
 
@@ -72,12 +75,10 @@ def run_into(
     rooms: Any,
     at: Index,
     cell: Cell,
-    params: Params,
-    start: State,
-    sequence: Sequence,
+    task: Task,
     state: State,
     course: Course,
-    keep: Callable[[State, Tape], Any],
+    keep: Keep,
 ) -> tuple[State, Any]:
     """As `run`, for a part of a longer sequence: writes what is kept into its place.
 
@@ -88,51 +89,45 @@ def run_into(
     Returns:
         The state after the last step, and ``rooms`` with the part written.
     """
-    step = _stepper(cell, params, start, keep)
+    step = _stepper(cell, task, keep)
 
     def body(carry: tuple[State, Any], this: Any) -> Any:
         (state, rooms), (t, at_t) = carry, this
         state, kept = step(state, at_t)
         return (state, write(rooms, kept, t)), None
 
-    times = at + jnp.arange(sequence.xs.shape[0])
+    times = at + jnp.arange(task.sequence.xs.shape[0])
     (state, rooms), _ = lax.scan(
         body,
         (state, rooms),
-        (times, _steps(cell, params, sequence)),
+        (times, _steps(cell, task)),
         reverse=course.reverse,
         unroll=course.unroll,
     )
     return state, rooms
 
 
-def rooms_for(
-    cell: Cell,
-    params: Params,
-    start: State,
-    sequence: Sequence,
-    keep: Callable[[State, Tape], Any],
-) -> Any:
+def rooms_for(cell: Cell, task: Task, keep: Keep) -> Any:
     """Zeros (T, B, ·) for what `keep` keeps of every step; nothing is computed."""
-    step = _stepper(cell, params, start, keep)
 
-    def first(params: Params, start: State, sequence: Sequence) -> Any:
-        steps = _steps(cell, params, view(sequence, 0, 1))
-        return step(start, jax.tree.map(lambda leaf: leaf[0], steps))[1]
+    def first(task: Task) -> Any:
+        task = task._replace(sequence=view(task.sequence, 0, 1))
+        steps = jax.tree.map(lambda leaf: leaf[0], _steps(cell, task))
+        return _stepper(cell, task, keep)(task.start, steps)[1]
 
-    traced = jax.make_jaxpr(first, return_shape=True)(params, start, sequence)
-    length, structure = sequence.xs.shape[0], jax.tree.structure(traced[1])
+    traced = jax.make_jaxpr(first, return_shape=True)(task)
+    length, structure = task.sequence.xs.shape[0], jax.tree.structure(traced[1])
     rooms = [zeros_over(length, aval) for aval in traced[0].out_avals]
     return jax.tree.unflatten(structure, rooms)
 
 
 def _stepper(
-    cell: Cell, params: Params, start: State, keep: Callable[[State, Tape], Any]
+    cell: Cell, task: Task, keep: Keep
 ) -> Callable[[State, Any], tuple[State, Any]]:
     def step(state: State, at: tuple[Any, Array | None, Array | None]) -> Any:
         drive, skip, reset = at
-        state = choose(reset, start, state)
-        after, tape = cell.step(params, widen(state), drive)
+        state = choose(reset, task.start, state)
+        after, tape = cell.step(task.params, widen(state), drive)
         tape = None if tape is after else narrow(tape, state)
         after = choose(skip, state, cast_like(after, state))
         return after, keep(after, tape)
@@ -140,8 +135,9 @@ def _stepper(
     return step
 
 
-def _steps(cell: Cell, params: Params, sequence: Sequence) -> Any:
-    return cell.project(params, sequence.xs), sequence.skips, sequence.resets
+def _steps(cell: Cell, task: Task) -> Any:
+    xs, skips, resets = task.sequence
+    return cell.project(task.params, xs), skips, resets
 
 
 def states_before(

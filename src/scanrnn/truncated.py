@@ -25,12 +25,13 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from .backward import Kept, Stored, Task, pull_back, states_of
+from .backward import Kept, Stored, pull_back, states_of
 from .cell import Cell, Params, State, Tape
 from .checks import check_unroll
 from .scan import (
     Course,
     Sequence,
+    Task,
     cast_like,
     choose,
     narrow,
@@ -145,7 +146,7 @@ def _forward(
     cell: Cell, windows: Windows, task: Task
 ) -> tuple[tuple[Array, State], tuple[Task, Kept]]:
     course = Course(unroll=windows.unroll)
-    final, kept = run(cell, *task, task.start, course, Stored().stack)
+    final, kept = run(cell, task, task.start, course, Stored().stack)
     return (kept.outputs(), final), (task, kept)
 
 

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from .backward import Backward, Stored, Task, states_of
+from .backward import Backward, Stored, states_of
 from .cell import Cell, Params, State
 from .checks import (
     check_dtype,
@@ -19,7 +19,7 @@ from .checks import (
 )
 from .memory import Budget, way_for
 from .mesh import shard_batch_like, vary_along, varying_axes
-from .scan import Course, Sequence, choose
+from .scan import Course, Sequence, Task, choose
 
 
 class Unrolled(NamedTuple):

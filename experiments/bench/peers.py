@@ -11,12 +11,13 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from bench_cases import Case
-from bench_flax import flax_linen, flax_nnx
-from bench_nets import Net, inputs_of
 from jax import Array, lax
 
 import scanrnn as sr
+
+from .cases import Case
+from .flax import flax_linen, flax_nnx
+from .nets import Net, inputs_of
 
 
 def haiku(case: Case) -> list[Net]:
@@ -29,7 +30,7 @@ def haiku(case: Case) -> list[Net]:
     def forward(xs: Array) -> Any:
         cell = core(case.H, name="core", **options)
         start = jax.tree.map(
-            lambda leaf: leaf.astype(case.dtype), cell.initial_state(case.B)
+            lambda leaf: leaf.astype(case.dtype), cell.initial_state(xs.shape[1])
         )
         return hk.dynamic_unroll(cell, xs, start)[0]
 

@@ -10,7 +10,8 @@ from typing import Any
 import jax
 import numpy as np
 from _study import CELLS
-from bench_cases import (
+
+from .cases import (
     BETAS,
     CLIP,
     EPSILON,
@@ -21,16 +22,16 @@ from bench_cases import (
     Problem,
     Start,
 )
-from bench_contestants import Contestant, Ready
+from .contestants import Contestant, Ready
 
 QUIET_S = 0.02  # its threads spin for a while after a call
 
 
 def contestants(case: Case) -> list[Contestant]:
     """torch on this case; ImportError if it is missing."""
+    use_all_cores()
     import torch
 
-    torch.set_num_threads(os.cpu_count() or 1)
     module = {"rnn": torch.nn.RNN, "gru": torch.nn.GRU, "lstm": torch.nn.LSTM}
     name = f"torch {module[case.cell].__name__}"
 
@@ -40,21 +41,35 @@ def contestants(case: Case) -> list[Contestant]:
     return [Contestant(name, "torch", build, CELLS[case.cell](case.H))]
 
 
+def use_all_cores() -> None:
+    """ImportError if torch is missing."""
+    import torch
+
+    torch.set_num_threads(os.cpu_count() or 1)
+
+
+def device() -> Any:
+    """The GPU where JAX has one, too."""
+    import torch
+
+    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
+    return torch.device("cuda" if on_gpu else "cpu")
+
+
 def ready(problem: Problem, net: Any) -> Ready:
     """A module with the params of the problem, and its step."""
     import torch
     from torch.nn.functional import embedding
 
     case = problem.case
-    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
+    at = device()
     dtype = getattr(torch, case.dtype)
-    net = net.to(device, dtype)
+    net = net.to(at, dtype)
     fill(net, case, problem.params)
-    xs = tensor(problem.xs).to(device)
-    weights = tensor(problem.weights).to(device)
+    xs = tensor(problem.xs).to(at)
+    weights = tensor(problem.weights).to(at)
     inputs = None if case.tokens else xs.requires_grad_()
-    rows = torch.eye(case.X, dtype=dtype, device=device)  # one-hot vectors
+    rows = torch.eye(case.X, dtype=dtype, device=at)  # one-hot vectors
 
     def call() -> Any:
         net.zero_grad(set_to_none=True)
@@ -63,7 +78,7 @@ def ready(problem: Problem, net: Any) -> Ready:
         given = embedding(xs, rows) if inputs is None else inputs
         loss = (net(given)[0] * weights).sum()
         loss.backward()
-        if on_gpu:
+        if at.type == "cuda":
             torch.cuda.synchronize()
         return loss
 
@@ -72,7 +87,7 @@ def ready(problem: Problem, net: Any) -> Ready:
         d_xs = None if inputs is None else array(inputs.grad)
         return Answer(loss, gradients(net, case, problem.params), d_xs)
 
-    return Ready(call, answer, None, None, 0.0 if on_gpu else QUIET_S)
+    return Ready(call, answer, None, None, QUIET_S if at.type == "cpu" else 0.0)
 
 
 def fill(net: Any, case: Case, params: Any) -> None:
@@ -121,18 +136,17 @@ def trainer(case: Case, start: Start) -> Ready:
     import torch
     from torch.nn.functional import cross_entropy, embedding
 
-    on_gpu = jax.default_backend() == "gpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if on_gpu else "cpu")
+    at = device()
     net, dense = torch.nn.LSTM(case.X, case.H), torch.nn.Linear(case.H, case.X)
     fill(net, case, start.cell)
     net.bias_hh_l0.requires_grad_(False)
     with torch.no_grad():
         dense.weight.copy_(tensor(start.w.T))
         dense.bias.copy_(tensor(start.b))
-    net, dense = net.to(device), dense.to(device)
-    tokens = tensor(start.tokens).long().to(device)
-    labels = tensor(start.labels).long().to(device).flatten()
-    rows = torch.eye(case.X, device=device)
+    net, dense = net.to(at), dense.to(at)
+    tokens = tensor(start.tokens).long().to(at)
+    labels = tensor(start.labels).long().to(at).flatten()
+    rows = torch.eye(case.X, device=at)
     params = [p for m in (net, dense) for p in m.parameters() if p.requires_grad]
     adamw = torch.optim.AdamW(
         params, lr=RATE, betas=BETAS, eps=EPSILON, weight_decay=0.0, fused=True
@@ -150,4 +164,4 @@ def trainer(case: Case, start: Start) -> Ready:
     def answer() -> np.ndarray:
         return np.array([call() for _ in range(FIRST)])
 
-    return Ready(call, answer, None, None, 0.0 if on_gpu else QUIET_S)
+    return Ready(call, answer, None, None, QUIET_S if at.type == "cpu" else 0.0)

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-import bench_nets
-import bench_peers
-import bench_torch
 import jax
-from bench_cases import Answer, Case, Problem, draw, error_of, truth
-from bench_contestants import Contestant, Ready, ours, scan
-from bench_report import Measured, Row
-from bench_timing import Spread, product_rate, take_turns
+
+from . import peers
+from . import torch as by_torch
+from .cases import Answer, Case, Problem, draw, error_of, truth
+from .contestants import Contestant, Layout, Ready, ours, scan
+from .nets import contestant
+from .report import Measured, Row
+from .timing import Spread, product_rate, take_turns
+
+LONG = 1000  # steps: from here on the batch is spread by jit, too
 
 
 def _silent(text: str) -> None:
@@ -58,37 +61,59 @@ def run_case(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
     problem = draw(case)
     truths: dict[object, Answer] = {}
     candidates, missing = find(case, plan)
-    fixed = build(candidates, problem, truths, plan)
-    tuned = build(best_scans(case, problem, plan), problem, truths, plan)
-    ready = fixed.ready | tuned.ready
+    built = build(candidates, problem, truths, plan)
+    racing = build(scans_of(case, plan), problem, truths, plan)
+    scans = best_scans(racing, case, plan)
+    tuned = build(
+        [one for one in scans if one.name not in racing.ready], problem, truths, plan
+    )
+    kept = {n: r for n, r in racing.ready.items() if n in {one.name for one in scans}}
+    ready = built.ready | kept | tuned.ready
     rate = product_rate()
     spreads = take_turns(
         ready, seconds=plan.seconds, rounds=plan.rounds, report=plan.report
     )
     rate = max(rate, product_rate())
-    errors = fixed.errors | tuned.errors
-    everybody = {c.name: c for c in (*candidates, *scans_of(case, plan))}
+    errors = built.errors | racing.errors | tuned.errors
+    everybody = {c.name: c for c in (*candidates, *scans)}
     results = {
-        name: measured(everybody[name], ready[name], spread, errors[name])
+        name: measured(
+            (one := everybody[name]).group,
+            one.layout,
+            ready[name],
+            spread,
+            errors[name],
+            one.differs,
+        )
         for name, spread in spreads.items()
     }
     jax.clear_caches()
-    return Row(case, rate, results, fixed.failed | tuned.failed), missing
+    failed = built.failed | racing.failed | tuned.failed
+    return Row(case, rate, results, failed), missing
+
+
+def layouts(case: Case, plan: Plan) -> list[Layout]:
+    """On one device, and on all by `jax.shard_map`; over long sequences by jit too.
+
+    Spread by jit, a loop may wait for other devices in every step: that is asked of
+    long sequences, and too slow to be anybody's best.
+    """
+    if plan.devices == 1 or case.B % plan.devices:
+        return [Layout()]
+    several = [Layout(plan.devices, mapped=True)]
+    return [Layout(), *several, *[Layout(plan.devices)] * (case.T >= LONG)]
 
 
 def find(case: Case, plan: Plan) -> tuple[list[Contestant], dict[str, str]]:
-    """All but the plain scans on one device, whose unroll factor is to be chosen."""
-    found = ours(case, 1)
-    if plan.devices > 1 and case.B % plan.devices == 0:
-        n = plan.devices
-        for mapped in (False, True):
-            found += ours(case, n, mapped)
-            for hoisted in (False, True):
-                found.append(scan(case, hoisted=hoisted, devices=n, mapped=mapped))
-    nets, missing = bench_peers.find(case)
-    found += [bench_nets.contestant(case, net) for net in nets]
+    """All but the plain scans, whose unroll factor is to be chosen."""
+    nets, missing = peers.find(case)
+    found: list[Contestant] = []
+    for layout in layouts(case, plan):
+        found += ours(case, layout)
+        if layout.devices == 1 or layout.mapped:
+            found += [contestant(case, net, layout) for net in nets]
     try:
-        found += bench_torch.contestants(case)
+        found += by_torch.contestants(case)
     except ImportError as error:
         missing["torch"] = str(error)
     return [c for c in found if plan.wants(c.name)], missing
@@ -105,21 +130,23 @@ def scans_of(case: Case, plan: Plan) -> list[Contestant]:
     return [c for c in found if plan.wants(c.name)]
 
 
-def best_scans(case: Case, problem: Problem, plan: Plan) -> list[Contestant]:
-    """Of each plain scan the one with the best unroll factor, by a short race."""
-    candidates = scans_of(case, plan)
-    if len(plan.unrolls) == 1:
-        return candidates
-    racing = {}
-    for one in candidates:
-        plan.report(f"compiles {one.name}")
-        racing[one.name] = one.build(problem)
-    spreads = take_turns(racing, seconds=plan.seconds / 8, rounds=2, report=plan.report)
-    return [
-        min(group, key=lambda one: spreads[one.name].ms)
-        for part in ("naive", "hoisted")
-        if (group := [one for one in candidates if part in one.name])
-    ]
+def best_scans(racing: Built, case: Case, plan: Plan) -> list[Contestant]:
+    """Of each plain scan the best unroll factor by a short race, in every layout."""
+    spreads = take_turns(
+        racing.ready, seconds=plan.seconds / 8, rounds=2, report=plan.report
+    )
+    found = []
+    for hoisted in (False, True):
+        times = {
+            unroll: spreads[name].ms
+            for unroll in plan.unrolls
+            if (name := scan(case, hoisted=hoisted, unroll=unroll).name) in spreads
+        }
+        if times:
+            best = min(times, key=lambda unroll: times[unroll])
+            for layout in layouts(case, plan):
+                found.append(scan(case, hoisted=hoisted, unroll=best, layout=layout))
+    return [c for c in found if plan.wants(c.name)]
 
 
 def build(
@@ -148,15 +175,22 @@ def build(
     return built
 
 
-def measured(one: Contestant, ready: Ready, spread: Spread, error: float) -> Measured:
+def measured(
+    group: str,
+    layout: Layout,
+    ready: Ready,
+    spread: Spread,
+    error: float,
+    differs: str = "",
+) -> Measured:
     """What is written down of a contestant."""
     return Measured(
-        one.group,
-        one.devices,
+        group,
+        layout.devices,
         *spread,
         error,
         ready.compile_s,
         ready.megabytes,
-        one.differs,
-        one.mapped,
+        differs,
+        layout.mapped,
     )

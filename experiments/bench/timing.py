@@ -1,10 +1,10 @@
 """Taking turns: all contestants in one process, again and again, in blocks.
 
 A round gives every contestant one turn: a call that does not count (caches and threads
-then are its own), and calls that do, for about a twentieth of a second and at least
-one. Every round begins with another contestant. Where a call takes longer than a fifth
-of a second, what was there before it does not matter, and all calls count. After a turn
-of torch the process sleeps until torch's threads do.
+then are its own), and calls that do, for about a twentieth of a second: at least one,
+at most 25. Every round begins with another contestant. Where a call takes longer than a
+fifth of a second, what was there before it does not matter, and all calls count. After
+a turn of torch the process sleeps until torch's threads do.
 """
 
 import statistics
@@ -14,7 +14,8 @@ from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from bench_contestants import Ready
+
+from .contestants import Ready
 
 TURN_S = 0.05
 TURN_CALLS = 25

@@ -6,11 +6,12 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from _study import CELLS
-from bench_cases import Case
-from bench_contestants import Contestant, by_jax
 from jax import Array
 
 import scanrnn as sr
+
+from .cases import Case
+from .contestants import Contestant, Layout, by_jax
 
 
 class Net(NamedTuple):
@@ -38,17 +39,18 @@ class Net(NamedTuple):
     cell: sr.Cell | None = None
 
 
-def contestant(case: Case, net: Net) -> Contestant:
+def contestant(case: Case, net: Net, layout: Layout = Layout()) -> Contestant:
     """A network with the loss of a case."""
 
     def loss(theirs: Any, xs: Array, weights: Array) -> Array:
         return jnp.sum(net.outputs(theirs, xs) * weights)
 
     return Contestant(
-        name=net.name,
+        name=layout.named(net.name),
         group="peer",
-        build=by_jax(loss, net.translate, batch_major=net.batch_major),
+        build=by_jax(loss, net.translate, layout=layout, batch_major=net.batch_major),
         cell=net.cell or CELLS[case.cell](case.H),
+        layout=layout,
         differs=net.differs,
         lacks=net.lacks,
     )

@@ -6,29 +6,37 @@ steps are compared with those of `jax.grad` in float64. torch's second bias is f
 it would otherwise be a parameter more.
 """
 
-import os
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-import bench_nets
-import bench_peers
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from bench_cases import BETAS, CLIP, EPSILON, FIRST, RATE, VOCABULARY, Case, Start, draw
-from bench_contestants import WAYS, Ready, compile_of, place, sharded, temporary
-from bench_grid import Plan
-from bench_report import Measured, Row
-from bench_timing import product_rate, take_turns
-from bench_torch import trainer
-from jax import Array
+from jax import Array, lax
 
 import scanrnn as sr
 
-CASE = Case("lstm", 64, 32, VOCABULARY, 384, tokens=True)
+from . import peers
+from .cases import BETAS, CLIP, EPSILON, FIRST, RATE, VOCABULARY, Case, Start, draw
+from .contestants import (
+    WAYS,
+    Layout,
+    Loss,
+    Ready,
+    by_device,
+    compile_of,
+    place,
+    same,
+    temporary,
+)
+from .grid import Plan, layouts, measured
+from .nets import Net
+from .report import Row
+from .timing import product_rate, take_turns
+from .torch import trainer, use_all_cores
 
-Loss = Callable[[Any, Array, Array], Array]
+CASE = Case("lstm", 64, 32, VOCABULARY, 384, tokens=True)
 
 
 class Trainer(NamedTuple):
@@ -36,7 +44,7 @@ class Trainer(NamedTuple):
 
     name: str
     group: str
-    devices: int
+    layout: Layout
     build: Callable[[Start], Ready]
 
 
@@ -76,13 +84,8 @@ def run_training(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
     )
     chosen = {one.name: one for one in trainers}
     results = {
-        name: Measured(
-            chosen[name].group,
-            chosen[name].devices,
-            *spread,
-            errors[name],
-            ready[name].compile_s,
-            ready[name].megabytes,
+        name: measured(
+            chosen[name].group, chosen[name].layout, ready[name], spread, errors[name]
         )
         for name, spread in spreads.items()
     }
@@ -91,30 +94,29 @@ def run_training(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
 
 def find(case: Case, plan: Plan) -> tuple[list[Trainer], dict[str, str]]:
     """Ours and autodiff on one device and on all; the peers; torch."""
-    counts = (1, plan.devices) if case.B % plan.devices == 0 else (1,)
-    found = [
-        Trainer(
-            sharded(name, devices),
-            "scan" if name == "Autodiff" else "ours",
-            devices,
-            by_optax(way_model(case, way), devices=devices),
-        )
-        for devices in sorted(set(counts))
-        for name, way in WAYS.items()
-    ]
-    nets, missing = bench_peers.find(case)
-    for net in nets:
-        if net.cell is None:
-            build = by_optax(net_model(net), net.translate, batch_major=net.batch_major)
-            found.append(Trainer(net.name, "peer", 1, build))
+    nets, missing = peers.find(case)
+    found = []
+    for layout in layouts(case, plan):
+        for name, way in WAYS.items():
+            group = "scan" if name == "Autodiff" else "ours"
+            build = by_optax(way_model(case, way), layout=layout)
+            found.append(Trainer(layout.named(name), group, layout, build))
+        for net in nets:
+            if net.cell is None:
+                build = by_optax(
+                    net_model(net),
+                    net.translate,
+                    layout=layout,
+                    batch_major=net.batch_major,
+                )
+                found.append(Trainer(layout.named(net.name), "peer", layout, build))
     try:
-        import torch
+        use_all_cores()
     except ImportError as error:
         missing["torch"] = str(error)
     else:
-        torch.set_num_threads(os.cpu_count() or 1)
         found.append(
-            Trainer("torch LSTM", "torch", 1, lambda start: trainer(case, start))
+            Trainer("torch LSTM", "torch", Layout(), lambda start: trainer(case, start))
         )
     return [one for one in found if plan.wants(one.name)], missing
 
@@ -135,7 +137,7 @@ def way_model(case: Case, way: sr.Backward) -> Loss:
     return loss
 
 
-def net_model(net: bench_nets.Net) -> Loss:
+def net_model(net: Net) -> Loss:
     """The loss of a peer's model, with optax's cross entropy."""
 
     def loss(params: Any, tokens: Array, labels: Array) -> Array:
@@ -153,12 +155,17 @@ def optimiser() -> optax.GradientTransformation:
     return optax.chain(optax.clip_by_global_norm(CLIP), adamw)
 
 
-def stepper(loss: Loss) -> Callable[..., Any]:
+def stepper(
+    loss: Loss, layout: Layout = Layout(), batch_axis: int = 1
+) -> Callable[..., Any]:
     """params, state, tokens, labels -> params, state, the loss before."""
     chain = optimiser()
+    gradient = by_device(
+        jax.value_and_grad(loss, (0,)), layout, batch_axis, joined=lax.pmean
+    )
 
     def step(params: Any, state: Any, tokens: Array, labels: Array) -> Any:
-        value, d_params = jax.value_and_grad(loss)(params, tokens, labels)
+        value, (d_params,) = gradient(params, tokens, labels)
         updates, state = chain.update(d_params, state, params)
         return optax.apply_updates(params, updates), state, value
 
@@ -167,9 +174,9 @@ def stepper(loss: Loss) -> Callable[..., Any]:
 
 def by_optax(
     loss: Loss,
-    translate: Callable[[Any], Any] = lambda params: params,
+    translate: Callable[[Any], Any] = same,
     *,
-    devices: int = 1,
+    layout: Layout = Layout(),
     batch_major: bool = False,
 ) -> Callable[[Start], Ready]:
     """The `build` of a model that JAX differentiates and optax trains."""
@@ -179,11 +186,12 @@ def by_optax(
         if batch_major:
             window = [array.swapaxes(0, 1).copy() for array in window]
         cell, readout = jax.tree.map(jnp.array, params_of(start))  # to be donated
-        placed = place((translate(cell), readout), window, devices, not batch_major)
+        batch_axis = 0 if batch_major else 1
+        placed = place((translate(cell), readout), window, layout, batch_axis)
         params, *arrays = placed
         at = [params, optimiser().init(params)]
-        step = jax.jit(stepper(loss), donate_argnums=(0, 1))
-        at[1] = place(at[1], [], devices, 0)[0]
+        step = jax.jit(stepper(loss, layout, batch_axis), donate_argnums=(0, 1))
+        at[1] = place(at[1], [], layout, 0)[0]
         program, seconds = compile_of(step, *at, *arrays)
 
         def call() -> Any:
@@ -193,7 +201,7 @@ def by_optax(
         def answer() -> np.ndarray:
             return np.array([call() for _ in range(FIRST)])
 
-        return Ready(call, answer, seconds, temporary(program) * devices)
+        return Ready(call, answer, seconds, temporary(program) * layout.devices)
 
     return build
 

@@ -7,8 +7,9 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from _study import CELLS
-from bench_cases import Case, draw
-from bench_contestants import (
+
+from .cases import Case, draw
+from .contestants import (
     WAYS,
     Loss,
     compile_of,
@@ -17,8 +18,8 @@ from bench_contestants import (
     temporary,
     way_loss,
 )
-from bench_report import Point
-from bench_timing import take_turns
+from .report import Point
+from .timing import take_turns
 
 LENGTHS = (64, 256, 1024, 4096, 16384)
 COMPILED_LENGTHS = (100, 1000, 10_000, 100_000)
@@ -42,7 +43,7 @@ def over_length(
     for length in lengths:
         report(f"T = {length}")
         problem = draw(case_of(length))
-        ready = {one.name: one.build(problem) for one in ours(problem.case, 1)}
+        ready = {one.name: one.build(problem) for one in ours(problem.case)}
         spreads = take_turns(ready, seconds=seconds, rounds=rounds)
         for name, spread in spreads.items():
             one = ready[name]
@@ -73,7 +74,7 @@ def bytes_of_final(
 ) -> tuple[Point, ...]:
     """Temporary bytes where the loss reads the final state alone; nothing is run.
 
-    The outputs are then nobody's but the way's own.
+    The loss does not need the outputs; what is kept of them is the way's own cost.
     """
     points: list[Point] = []
     for length in lengths:

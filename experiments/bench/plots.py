@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from _study import CELLS, figure, save
-from bench_report import Point, Report, Row
-from bench_verdict import ratio_of
+
+from .report import Point, Report, Row
+from .verdict import ratio_of
 
 SERIES = (
     ("best JAX peer", ("scan", "peer"), "o", "C0"),

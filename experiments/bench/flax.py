@@ -4,9 +4,10 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from bench_cases import Case
-from bench_nets import Net, inputs_of
 from jax import Array
+
+from .cases import Case
+from .nets import Net, inputs_of
 
 # The gates in the order of our columns.
 LETTERS = {"rnn": "", "gru": "rzn", "lstm": "ifgo"}

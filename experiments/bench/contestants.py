@@ -8,14 +8,16 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from _study import CELLS
-from bench_cases import Answer, Case, Problem
 from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 import scanrnn as sr
 
+from .cases import Answer, Case, Problem
+
 Loss = Callable[[Any, Array, Array], Array]
+Gradient = Callable[[Any, Array, Array], Any]
 
 BATCH = "batch"  # the axis of the mesh
 
@@ -30,6 +32,19 @@ class Ready(NamedTuple):
     quiet_s: float = 0.0  # to wait after a turn, until its threads sleep
 
 
+class Layout(NamedTuple):
+    """How the batch lies: over how many devices, and what spreads it."""
+
+    devices: int = 1
+    mapped: bool = False  # `jax.shard_map`; else `jax.jit`
+
+    def named(self, name: str) -> str:
+        """The name of a contestant with this layout."""
+        if self.devices == 1:
+            return name
+        return f"{name}, {self.devices} devices" + " by shard_map" * self.mapped
+
+
 class Contestant(NamedTuple):
     """One way to compute the gradients of a case.
 
@@ -38,8 +53,7 @@ class Contestant(NamedTuple):
         group: "ours", "scan" (plain autodiff), "peer" (a JAX library) or "torch".
         build: compiles it for a problem.
         cell: the cell of ours that has its equations.
-        devices: over which the batch is sharded.
-        mapped: by `jax.shard_map`; by `jax.jit` if not.
+        layout: how the batch lies.
         differs: what is not the same, if anything; it then counts in no ratio.
         lacks: params that it does not have.
     """
@@ -48,8 +62,7 @@ class Contestant(NamedTuple):
     group: str
     build: Callable[[Problem], Ready]
     cell: sr.Cell
-    devices: int = 1
-    mapped: bool = False
+    layout: Layout = Layout()
     differs: str = ""
     lacks: tuple[str, ...] = ()
 
@@ -71,8 +84,7 @@ def by_jax(
     loss: Loss,
     translate: Callable[[Any], Any] = same,
     *,
-    devices: int = 1,
-    mapped: bool = False,
+    layout: Layout = Layout(),
     batch_major: bool = False,
 ) -> Callable[[Problem], Ready]:
     """The `build` of a contestant that JAX differentiates and compiles.
@@ -81,8 +93,7 @@ def by_jax(
         loss: their params, xs, weights -> the loss.
         translate: our params -> theirs, affine. It is applied before the time is
             taken, and its transpose brings their gradients back.
-        devices: over which the batch is sharded.
-        mapped: each differentiates its part of the batch under `jax.shard_map`.
+        layout: how the batch lies.
         batch_major: the loss takes (B, T, ...); xs and weights are laid out so.
     """
 
@@ -91,11 +102,10 @@ def by_jax(
         if batch_major:
             arrays = [array.swapaxes(0, 1).copy() for array in arrays]
         ours = jax.tree.map(jnp.asarray, problem.params)
-        arguments = place(translate(ours), arrays, devices, 0 if batch_major else 1)
+        batch_axis = 0 if batch_major else 1
+        arguments = place(translate(ours), arrays, layout, batch_axis)
         argnums = (0,) if problem.case.tokens else (0, 1)
-        gradient = jax.value_and_grad(loss, argnums)
-        if mapped:
-            gradient = by_device(gradient, devices)
+        gradient = by_device(jax.value_and_grad(loss, argnums), layout, batch_axis)
         compiled, seconds = compile_of(jax.jit(gradient), *arguments)
 
         def call() -> Any:
@@ -111,48 +121,63 @@ def by_jax(
                 d_xs = d_xs.swapaxes(0, 1)
             return Answer(float(value), d_params, d_xs)
 
-        return Ready(call, answer, seconds, temporary(compiled) * devices)
+        return Ready(call, answer, seconds, temporary(compiled) * layout.devices)
 
     return build
 
 
 def place(
-    params: Any, arrays: list[Any], devices: int, batch_axis: int
+    params: Any, arrays: list[Any], layout: Layout, batch_axis: int
 ) -> tuple[Any, ...]:
     """Params on all devices, arrays sharded by their batch axis."""
-    if devices == 1:
+    if layout.devices == 1:
         return jax.device_put((params, *arrays), jax.devices()[0])
-    mesh = mesh_of(devices)
-    by_batch = NamedSharding(mesh, P(*(None,) * batch_axis, BATCH))
+    mesh = mesh_of(layout)
+    by_batch = NamedSharding(mesh, batch_at(batch_axis))
     params = jax.device_put(params, NamedSharding(mesh, P()))
     return params, *jax.device_put(arrays, [by_batch] * len(arrays))
 
 
-def mesh_of(devices: int) -> Mesh:
-    """So many devices, along which the batch is laid."""
-    return jax.make_mesh((devices,), (BATCH,), axis_types=(jax.sharding.AxisType.Auto,))
+def mesh_of(layout: Layout) -> Mesh:
+    """The devices, along which the batch lies."""
+    auto = (jax.sharding.AxisType.Auto,)
+    return jax.make_mesh((layout.devices,), (BATCH,), axis_types=auto)
+
+
+def batch_at(axis: int) -> P:
+    """Sharded along this axis."""
+    return P(*(None,) * axis, BATCH)
 
 
 def by_device(
-    gradient: Callable[..., Any], devices: int
-) -> Callable[[Any, Array, Array], Any]:
-    """The value and gradients of a whole batch (time first), each device on its part.
+    gradient: Gradient,
+    layout: Layout,
+    batch_axis: int,
+    joined: Callable[[Any, str], Any] = lax.psum,
+) -> Gradient:
+    """The gradient of a whole batch; if mapped, each device finds that of its part.
 
-    All sums over devices are made at the end, so that no loop waits for them.
+    What the devices found is joined once, at the end: no loop waits for the others.
+
+    Args:
+        gradient: params, two arrays -> value, (d_params, d_inputs if any).
+        joined: makes one of the values and d_params of all devices, a sum or a mean.
     """
+    if not layout.mapped:
+        return gradient
 
     def part(params: Any, xs: Array, weights: Array) -> Any:
-        params = lax.pcast(params, BATCH, to="varying")
         value, (d_params, *d_xs) = gradient(params, xs, weights)
-        return lax.psum((value, d_params), BATCH), d_xs
+        return joined((value, d_params), BATCH), d_xs
 
     def whole(params: Any, xs: Array, weights: Array) -> Any:
-        by_batch = P(None, BATCH)
+        by_batch = batch_at(batch_axis)
         mapped = jax.shard_map(
             part,
-            mesh=mesh_of(devices),
+            mesh=mesh_of(layout),
             in_specs=(P(), by_batch, by_batch),
             out_specs=(P(), by_batch),
+            check_vma=False,  # the peers' initial states do not say where they lie
         )
         (value, d_params), d_xs = mapped(params, xs, weights)
         return value, (d_params, *d_xs)
@@ -187,27 +212,19 @@ def way_loss(cell: sr.Cell, way: sr.Backward, *, of_final: bool = False) -> Loss
     return loss
 
 
-def sharded(name: str, devices: int, mapped: bool = False) -> str:
-    """The name of a contestant on several devices."""
-    if devices == 1:
-        return name
-    return f"{name}, {devices} devices" + " by shard_map" * mapped
-
-
-def ours(case: Case, devices: int, mapped: bool = False) -> list[Contestant]:
+def ours(case: Case, layout: Layout = Layout()) -> list[Contestant]:
     """Every way back of scanrnn."""
     cell = CELLS[case.cell](case.H)
     return [
         Contestant(
-            name=sharded(name, devices, mapped),
+            name=layout.named(name),
             group="scan" if name == "Autodiff" else "ours",
-            build=by_jax(way_loss(cell, way), devices=devices, mapped=mapped),
+            build=by_jax(way_loss(cell, way), layout=layout),
             cell=cell,
-            devices=devices,
-            mapped=mapped,
+            layout=layout,
         )
         for name, way in WAYS.items()
-        if devices == 1 or name != "Autodiff"  # sharded, it is the hoisted scan
+        if layout.devices == 1 or name != "Autodiff"  # sharded, it is the hoisted scan
     ]
 
 
@@ -262,17 +279,15 @@ def scan(
     *,
     hoisted: bool,
     unroll: int = 1,
-    devices: int = 1,
-    mapped: bool = False,
+    layout: Layout = Layout(),
 ) -> Contestant:
     """`jax.grad` of a plain scan."""
     name = "scan, hoisted" if hoisted else "scan, naive"
     loss = scan_loss(case, hoisted=hoisted, unroll=unroll)
     return Contestant(
-        name=sharded(f"{name}, unroll {unroll}", devices, mapped),
+        name=layout.named(f"{name}, unroll {unroll}"),
         group="scan",
-        build=by_jax(loss, devices=devices, mapped=mapped),
+        build=by_jax(loss, layout=layout),
         cell=CELLS[case.cell](case.H),
-        devices=devices,
-        mapped=mapped,
+        layout=layout,
     )

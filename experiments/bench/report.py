@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
-from bench_cases import Case
 from rich import box
 from rich.table import Table
+
+from .cases import Case
 
 PACKAGES = ("scanrnn", "jax", "jaxlib", "flax", "dm-haiku", "equinox", "keras", "torch")
 
