@@ -10,7 +10,7 @@ errors against float64 stand beside their times. Only the ratios of one run mean
 anything.
 
     pip install "scanrnn[bench]"                    # the peers
-    python experiments/benchmark.py                 # 25 minutes on two cores
+    python experiments/benchmark.py                 # 35 minutes on two cores
     python experiments/benchmark.py --quick         # 2 minutes
     python experiments/benchmark.py --cells lstm --sizes 100x32x64x128 --parts grid
     python experiments/benchmark.py --show          # what the last runs found
