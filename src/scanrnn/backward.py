@@ -93,9 +93,10 @@ class Stored:
     """
 
     def block_size(self, cell: Cell, task: Task) -> int:
-        if is_spread(task):
-            return _length(task)
-        return _default_block(cell, task)
+        length = _length(task)
+        # Two blocks would save little memory, and cost a loop around the loops.
+        is_short = length * _floats_of_drive(cell, task) <= 2 * BLOCK_FLOATS
+        return length if is_short or is_spread(task) else _default_block(cell, task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), tape)
@@ -397,14 +398,17 @@ def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
 
 
 def _default_block(cell: Cell, task: Task, share: int = 1) -> int:
+    length, batch = task.sequence.xs.shape[:2]
+    least = -(-ROWS_AT_LEAST // max(1, batch))
+    steps = max(least, BLOCK_FLOATS // _floats_of_drive(cell, task))
+    return _near_divisor(length, -(-steps // share))
+
+
+def _floats_of_drive(cell: Cell, task: Task) -> int:
     xs = task.sequence.xs
-    length, batch = xs.shape[:2]
     step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
     drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
-    floats = sum(drive.size for drive in drives)  # of one step
-    least = -(-ROWS_AT_LEAST // max(1, batch))
-    steps = max(least, BLOCK_FLOATS // max(1, floats))
-    return _near_divisor(length, -(-steps // share))
+    return max(1, sum(drive.size for drive in drives))
 
 
 def _near_divisor(length: int, size: int) -> int:
