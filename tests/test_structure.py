@@ -112,6 +112,22 @@ def test_block_products_are_made_once_per_block(cell):
     assert [length for length, _ in outer] == [6, 6]  # blocks, there and back
 
 
+def test_stored_makes_one_block_of_what_two_would_hold():
+    cell = sr.lstm(64)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8))
+
+    def loss(params, xs):
+        return jnp.sum(sr.unroll(cell, params, xs).outputs)
+
+    def loops_of_loops(length):
+        xs = jax.ShapeDtypeStruct((length, 16, 8), params.w_h.dtype)
+        jaxpr = jax.make_jaxpr(jax.grad(loss))(params, xs).jaxpr
+        return [n for n, body in loops(jaxpr) if list(loops(body))]
+
+    assert loops_of_loops(256) == []  # 256 * 16 * 256 floats of drives
+    assert loops_of_loops(512) == [4, 4]  # blocks of 128 steps, there and back
+
+
 def traces(function, *calls):
     chex.clear_trace_counter()
     counted = jax.jit(chex.assert_max_traces(function, n=1))

@@ -95,13 +95,13 @@ def run_case(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
 def layouts(case: Case, plan: Plan) -> list[Layout]:
     """On one device, and on all by `jax.shard_map`; over long sequences by jit too.
 
-    Spread by jit, a loop may wait for other devices in every step: that is asked of
-    long sequences, and too slow to be anybody's best.
+    Spread by jit, a plain scan waits for the other devices in every step. How much
+    that costs is asked of long sequences; in short ones nobody would choose it.
     """
     if plan.devices == 1 or case.B % plan.devices:
         return [Layout()]
-    several = [Layout(plan.devices, mapped=True)]
-    return [Layout(), *several, *[Layout(plan.devices)] * (case.T >= LONG)]
+    found = [Layout(), Layout(plan.devices, mapped=True)]
+    return [*found, Layout(plan.devices)] if case.T >= LONG else found
 
 
 def find(case: Case, plan: Plan) -> tuple[list[Contestant], dict[str, str]]:
