@@ -96,7 +96,7 @@ MUTANTS = {
         "return choose(None, start, jax.tree",
     ),
     "the forward pass ignores a reset": Mutant(
-        "scan.py", "state = choose(reset, start, state)", "pass"
+        "scan.py", "state = choose(reset, task.start, state)", "pass"
     ),
     # Blocks.
     "only the last block's weight gradient is kept": Mutant(
@@ -107,8 +107,8 @@ MUTANTS = {
     ),
     "a block is written over the first one": Mutant(
         "scan.py",
-        "times = at + jnp.arange(sequence.xs.shape[0])",
-        "times = jnp.arange(sequence.xs.shape[0])",
+        "times = at + jnp.arange(task.sequence.xs.shape[0])",
+        "times = jnp.arange(task.sequence.xs.shape[0])",
         way="recomputed",
         option="plain",
     ),
@@ -128,8 +128,8 @@ MUTANTS = {
     ),
     "a segment is run again from the start of time": Mutant(
         "backward.py",
-        "_, kept = run(cell, *part.task, part.entry, course, keep)",
-        "_, kept = run(cell, *part.task, part.task.start, course, keep)",
+        "_, kept = run(cell, part.task, part.entry, course, keep)",
+        "_, kept = run(cell, part.task, part.task.start, course, keep)",
         way="checkpointed",
         option="plain",
     ),

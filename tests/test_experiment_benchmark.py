@@ -33,13 +33,13 @@ LIBRARIES = ("flax", "haiku", "equinox", "keras", "torch")
 )  # fmt: skip
 def test_everybody_computes_the_same_gradients(case):
     candidates, _ = bench.grid.find(case, PLAN)
-    candidates += bench.grid.scans_of(case, PLAN)
     candidates += [
-        scan(case, hoisted=hoisted, layout=layout)
-        for hoisted in (False, True)
-        for layout in (Layout(2), Layout(2, mapped=True))
+        scan(case, hoisted=False),
+        scan(case, hoisted=True, unroll=2),
+        scan(case, hoisted=False, layout=Layout(2)),
+        scan(case, hoisted=True, layout=Layout(2, mapped=True)),
+        bench.grid.ours(case, Layout(2))[0],
     ]
-    candidates += bench.grid.ours(case, Layout(2))
     built = bench.grid.build(candidates, draw(case), {}, PLAN)
     assert built.failed == {}
     assert built.errors.keys() == {one.name for one in candidates}
@@ -266,7 +266,7 @@ def test_a_run_from_end_to_end(tmp_path, monkeypatch, capsys):
     case = Case("rnn", *TINY)
     monkeypatch.setattr(benchmark, "set_up", lambda devices, small_while: None)
     monkeypatch.setattr(benchmark, "GRID", (case, case._replace(dtype="bfloat16")))
-    monkeypatch.setattr(bench.scaling, "LENGTHS", (4, 8))
+    monkeypatch.setattr(bench.scaling, "LENGTHS", (4,))
     monkeypatch.setattr(bench.scaling, "COMPILED_LENGTHS", (4, 8))
     monkeypatch.setattr(bench.scaling, "FINAL_LENGTHS", (4,))
     options = {"quick": True, "sizes": case.size, "only": "Stored,scan,Autodiff"}
@@ -276,7 +276,10 @@ def test_a_run_from_end_to_end(tmp_path, monkeypatch, capsys):
     report = read(out)
     assert [row.case for row in report.rows] == [case]
     assert {"Stored", "Stored, 2 devices by shard_map"} < report.rows[0].results.keys()
-    assert {p.T for p in report.scaling} == {p.T for p in report.compiling} == {4, 8}
+    assert [{p.T for p in part} for part in (report.scaling, report.compiling)] == [
+        {4},
+        {4, 8},
+    ]
     assert all(p.megabytes > 0 for p in report.compiling + report.final)
     assert {p.name for p in report.final} == {*WAYS, "scan, naive", "scan, hoisted"}
     assert report.skipped["bfloat16"] == "measured on a GPU only"
