@@ -113,7 +113,7 @@ def read(path: Path) -> Report:
         found["skipped"],
         _rows(found["rows"]),
         _rows(found["training"]),
-        *(_points(found[name]) for name in ("scaling", "compiling", "final")),
+        *(_points(found.get(name, ())) for name in ("scaling", "compiling", "final")),
     )
 
 
