@@ -33,7 +33,6 @@ import bench.scaling
 import bench.training
 import jax
 import typer
-from _study import CELLS
 from bench.cases import GRID, Case
 from bench.grid import Plan
 from bench.plots import pictures
@@ -50,6 +49,7 @@ from bench.report import (
 from bench.verdict import verdict_table, verdicts
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from shared.study import CELLS
 
 PARTS = ("grid", "training", "scaling", "compiling", "final")
 QUICK_SIZES = ("100x1x32x64", "100x32x64x128")

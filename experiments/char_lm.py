@@ -19,7 +19,7 @@ from typing import Annotated, Any
 
 import jax
 import typer
-from _display import Screen, draw_curve
+from shared.display import Screen, draw_curve
 from typer.core import TyperGroup
 
 from scanrnn.charlm import (

@@ -41,7 +41,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
-from _memory import (
+from jax import Array
+from rich.table import Table
+from shared.memory import (
     CONTESTANTS,
     Net,
     Runs,
@@ -52,9 +54,7 @@ from _memory import (
     train,
     weights,
 )
-from _study import Picture, Seeds, Steps, console, figure, save
-from jax import Array
-from rich.table import Table
+from shared.study import Picture, Seeds, Steps, console, figure, save
 
 import scanrnn as sr
 

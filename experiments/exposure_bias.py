@@ -25,9 +25,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
-from _study import Picture, Seed, Seeds, Steps, console, figure, fit, save
 from jax import Array, lax
 from rich.table import Table
+from shared.study import Picture, Seed, Seeds, Steps, console, figure, fit, save
 
 import scanrnn as sr
 

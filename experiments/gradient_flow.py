@@ -37,11 +37,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
-from _char import Params, draw, init, loss_of_outputs, text, train
-from _study import Picture, Seed, Steps, console, figure, save
 from jax import Array, lax
 from matplotlib.figure import Figure
 from rich.table import Table
+from shared.char import Params, draw, init, loss_of_outputs, text, train
+from shared.study import Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

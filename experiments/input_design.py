@@ -35,10 +35,20 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
-from _reader import Hidden, Reader, Run, load_reader, train_reader
-from _study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, fit, save
 from jax import Array, lax
 from rich.table import Table
+from shared.reader import Hidden, Reader, Run, load_reader, train_reader
+from shared.study import (
+    CELLS,
+    COLOURS,
+    Picture,
+    Seed,
+    Steps,
+    console,
+    figure,
+    fit,
+    save,
+)
 
 import scanrnn as sr
 from scanrnn.charlm import Sampler

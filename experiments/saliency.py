@@ -32,14 +32,14 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
-from _reader import Hidden, Reader, Run, load_reader, train_reader
-from _study import Picture, Seed, Steps, console, figure, save
 from jax import Array, lax
 from matplotlib import colormaps
 from matplotlib.colors import to_hex
 from matplotlib.patches import Rectangle
 from rich.table import Table
 from rich.text import Text
+from shared.reader import Hidden, Reader, Run, load_reader, train_reader
+from shared.study import Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

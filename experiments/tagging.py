@@ -46,9 +46,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import typer
-from _study import Picture, Seeds, Steps, console, figure, fit, save
 from jax import Array
 from rich.table import Table
+from shared.study import Picture, Seeds, Steps, console, figure, fit, save
 
 import scanrnn as sr
 

@@ -41,7 +41,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import typer
-from _pairs import (
+from jax import Array, lax
+from rich.table import Table
+from shared.pairs import (
     BEGIN,
     RESERVED,
     Pairs,
@@ -52,9 +54,7 @@ from _pairs import (
     encode,
     reversals,
 )
-from _study import Picture, Seeds, Steps, console, figure, fit, save
-from jax import Array, lax
-from rich.table import Table
+from shared.study import Picture, Seeds, Steps, console, figure, fit, save
 
 import scanrnn as sr
 

@@ -24,13 +24,13 @@ from typing import Annotated, Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import typer
-from _char import Params, draw, init, loss_of_outputs, text, train
-from _study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, save
 from jax import Array
 from jax.flatten_util import ravel_pytree
 from matplotlib.figure import Figure
 from rich.progress import track
 from rich.table import Table
+from shared.char import Params, draw, init, loss_of_outputs, text, train
+from shared.study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

@@ -1,12 +1,16 @@
 """Small corpora and runs that the tests of the character model share."""
 
 import dataclasses
+import os
 import random
+import subprocess
+import sys
 from pathlib import Path
 
 from scanrnn.charlm import Config, RunDirectory, fit
 from scanrnn.charlm.events import Event
 
+SCRIPT = Path(__file__).parents[1] / "experiments" / "char_lm.py"
 TINY = Config(
     hidden=7,
     batch=3,
@@ -56,3 +60,20 @@ def without_time(run: RunDirectory) -> list[dict[str, object]]:
         {name: value for name, value in line.items() if name != "seconds"}
         for line in run.read_metrics()
     ]
+
+
+def start(*words: object, cwd: Path, **options: object) -> subprocess.Popen[str]:
+    """The script in a process of its own."""
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "COLUMNS": "99",
+    }
+    return subprocess.Popen(
+        [sys.executable, str(SCRIPT), *map(str, words)],
+        cwd=cwd,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        **options,
+    )

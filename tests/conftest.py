@@ -16,13 +16,13 @@ jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
 
 # Run by hand, with torch, Flax and Haiku installed.
-collect_ignore = ["golden/make.py"]
+collect_ignore = ["cells/golden/make.py"]
 
 
 @pytest.fixture(autouse=True)
 def as_a_user_runs_it(request):
     """Experiments run in JAX's default settings: float32, standard promotion."""
-    if not request.node.path.name.startswith("test_experiment"):
+    if request.node.path.parent.name != "experiments":
         yield
         return
     with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):

@@ -27,107 +27,107 @@ class Mutant(NamedTuple):
 MUTANTS = {
     # The two streams, and the order of time.
     "the carry from the next step is dropped": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "return (d_prev, d_start), keep(through_time, narrow(delta, task.start))",
         "return (zeros, d_start), keep(through_time, narrow(delta, task.start))",
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
-        "backward.py", "h=through_time.h + widen(d_h)", "h=through_time.h"
+        "engine/backward.py", "h=through_time.h + widen(d_h)", "h=through_time.h"
     ),
     "the output's cotangent replaces the one from time": Mutant(
-        "backward.py", "h=through_time.h + widen(d_h)", "h=widen(d_h)"
+        "engine/backward.py", "h=through_time.h + widen(d_h)", "h=widen(d_h)"
     ),
     "the backward loop runs forwards": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "reverse=not course.reverse,\n        unroll=course.unroll,",
         "reverse=course.reverse,\n        unroll=course.unroll,",
         option="plain",
     ),
     "the cotangent of the final state is ignored": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "d_state = widen(d_final)",
         "d_state = jax.tree.map(jnp.zeros_like, widen(d_final))",
         option="plain",
     ),
     # The partners of the outer products.
     "W_h meets h_t instead of h_{t-1}": Mutant(
-        "scan.py",
+        "engine/scan.py",
         "return choose(resets, start, jax.tree.map(shift, entry, states))",
         "return states",
         option="plain",
     ),
     "the state before the first step is zero": Mutant(
-        "scan.py",
+        "engine/scan.py",
         "(entry[None], states[:-1])",
         "(0 * entry[None], states[:-1])",
         option="plain",
     ),
     "the first step is paired with the state after it": Mutant(
-        "scan.py",
+        "engine/scan.py",
         "(entry[None], states[:-1])",
         "(states[:1], states[:-1])",
         option="plain",
     ),
     "in reverse the states are shifted the wrong way": Mutant(
-        "scan.py", "if reverse else (entry[None]", "if False else (entry[None]"
+        "engine/scan.py", "if reverse else (entry[None]", "if False else (entry[None]"
     ),
     # Masks and resets.
     "a skipped step stops the gradient": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "d_prev = choose(skip, d_state, d_prev)",
         "d_prev = choose(skip, zeros, d_prev)",
     ),
     "a skipped step is ignored on the time path": Mutant(
-        "backward.py", "d_prev = choose(skip, d_state, d_prev)", "pass"
+        "engine/backward.py", "d_prev = choose(skip, d_state, d_prev)", "pass"
     ),
     "a skipped step contributes to the weights": Mutant(
-        "backward.py", "choose(skip, zeros, d_state)", "d_state"
+        "engine/backward.py", "choose(skip, zeros, d_state)", "d_state"
     ),
     "a reset does not cut the gradient": Mutant(
-        "backward.py", "d_prev = choose(reset, zeros, d_prev)  # (3)", "pass"
+        "engine/backward.py", "d_prev = choose(reset, zeros, d_prev)  # (3)", "pass"
     ),
     "what a reset cuts off is lost": Mutant(
-        "backward.py", "choose(reset, d_prev, zeros)", "zeros"
+        "engine/backward.py", "choose(reset, d_prev, zeros)", "zeros"
     ),
     "a reset is forgotten in the states before": Mutant(
-        "scan.py",
+        "engine/scan.py",
         "return choose(resets, start, jax.tree",
         "return choose(None, start, jax.tree",
     ),
     "the forward pass ignores a reset": Mutant(
-        "scan.py", "state = choose(reset, task.start, state)", "pass"
+        "engine/scan.py", "state = choose(reset, task.start, state)", "pass"
     ),
     # Blocks.
     "only the last block's weight gradient is kept": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))",
         "d_params = cast_like(more, d_params)",
         way="recomputed",
     ),
     "a block is written over the first one": Mutant(
-        "scan.py",
+        "engine/scan.py",
         "times = at + jnp.arange(task.sequence.xs.shape[0])",
         "times = jnp.arange(task.sequence.xs.shape[0])",
         way="recomputed",
         option="plain",
     ),
     "every block reads the outputs' cotangents of the first": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "view(d_hs, at, size)",
         "view(d_hs, 0, size)",
         way="recomputed",
         option="plain",
     ),
     "blocks are walked forwards on the way back": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "not course.reverse,\n        entries,",
         "course.reverse,\n        entries,",
         way="recomputed",
         option="plain",
     ),
     "a segment is run again from the start of time": Mutant(
-        "backward.py",
+        "engine/backward.py",
         "_, kept = run(cell, part.task, part.entry, course, keep)",
         "_, kept = run(cell, part.task, part.task.start, course, keep)",
         way="checkpointed",
@@ -141,13 +141,16 @@ MUTANTS = {
         cell="rnn",
     ),
     "bias gradient is the mean over the batch": Mutant(
-        "products.py",
+        "engine/products.py",
         "return jnp.sum(d_y, tuple(range(d_y.ndim - 1)), dtype=wide(d_y.dtype))",
         "return jnp.sum(d_y, tuple(range(d_y.ndim - 1)), dtype=wide(d_y.dtype))"
         " / d_y.shape[1]",
     ),
     "repeated tokens overwrite instead of add": Mutant(
-        "products.py", "zeros.at[tokens].add(", "zeros.at[tokens].set(", option="tokens"
+        "engine/products.py",
+        "zeros.at[tokens].add(",
+        "zeros.at[tokens].set(",
+        option="tokens",
     ),
     # The derivative factors.
     "tanh' is 1 - h": Mutant(

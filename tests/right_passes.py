@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from scanrnn.verify.cases import Case, Sizes, generic
+from scanrnn.verify.grading.cases import Case, Sizes, generic
 
 Function = Callable[..., Any]
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _study import CELLS
+from shared.study import CELLS
 
 import scanrnn as sr
 

@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from _study import CELLS
 from jax import Array
+from shared.study import CELLS
 
 import scanrnn as sr
 

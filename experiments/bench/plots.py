@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from _study import CELLS, figure, save
+from shared.study import CELLS, figure, save
 
 from .report import Point, Report, Row
 from .verdict import ratio_of

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from _study import CELLS
+from shared.study import CELLS
 
 from .cases import Case, draw
 from .contestants import (

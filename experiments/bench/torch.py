@@ -9,7 +9,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from _study import CELLS
+from shared.study import CELLS
 
 from .cases import (
     BETAS,

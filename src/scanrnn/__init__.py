@@ -19,13 +19,13 @@ from .cells.lstm import lstm as lstm
 from .cells.rnn import rnn as rnn
 
 # Over time: the entry, and the ways back.
-from .backward import Autodiff as Autodiff
-from .backward import Backward as Backward
-from .backward import Checkpointed as Checkpointed
-from .backward import Recomputed as Recomputed
-from .backward import Stored as Stored
-from .memory import Budget as Budget
-from .memory import temporary_bytes as temporary_bytes
+from .engine.backward import Autodiff as Autodiff
+from .engine.backward import Backward as Backward
+from .engine.backward import Checkpointed as Checkpointed
+from .engine.backward import Recomputed as Recomputed
+from .engine.backward import Stored as Stored
+from .engine.memory import Budget as Budget
+from .engine.memory import temporary_bytes as temporary_bytes
 from .unroll import Unrolled as Unrolled
 from .unroll import unroll as unroll
 from .adjoints import Adjoints as Adjoints

@@ -22,11 +22,11 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from .backward import Stored, pull_back
 from .cell import Cell, Params, State
-from .checks import check_outputs, check_start
-from .mesh import vary_along, varying_axes
-from .scan import Course, Task, cast_like, choose, run, widen
+from .engine.backward import Stored, pull_back
+from .engine.checks import check_outputs, check_start
+from .engine.mesh import vary_along, varying_axes
+from .engine.scan import Course, Task, cast_like, choose, run, widen
 from .unroll import task_of
 
 

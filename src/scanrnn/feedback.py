@@ -40,7 +40,7 @@ from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
 from .cell import Cell, Delta, Params, State, Tape, hidden_size
-from .products import (
+from .engine.products import (
     affine,
     is_tokens,
     sum_leading,

@@ -22,9 +22,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
-from .checks import within
-from .mesh import vary_along, varying_axes
-from .products import affine, affine_vjp, is_tokens, or_default, wide
+from .engine.checks import within
+from .engine.mesh import vary_along, varying_axes
+from .engine.products import affine, affine_vjp, is_tokens, or_default, wide
 
 
 class DenseParams(NamedTuple):

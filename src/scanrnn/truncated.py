@@ -25,10 +25,10 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike
 
-from .backward import Kept, Stored, pull_back, states_of
 from .cell import Cell, Params, State, Tape
-from .checks import check_unroll
-from .scan import (
+from .engine.backward import Kept, Stored, pull_back, states_of
+from .engine.checks import check_unroll
+from .engine.scan import (
     Course,
     Sequence,
     Task,

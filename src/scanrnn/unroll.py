@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
-from .backward import Backward, Stored, states_of
 from .cell import Cell, Params, State
-from .checks import (
+from .engine.backward import Backward, Stored, states_of
+from .engine.checks import (
     check_dtype,
     check_flags,
     check_inputs,
@@ -17,9 +17,9 @@ from .checks import (
     check_start,
     check_unroll,
 )
-from .memory import Budget, way_for
-from .mesh import shard_batch_like, vary_along, varying_axes
-from .scan import Course, Sequence, Task, choose
+from .engine.memory import Budget, way_for
+from .engine.mesh import shard_batch_like, vary_along, varying_axes
+from .engine.scan import Course, Sequence, Task, choose
 
 
 class Unrolled(NamedTuple):

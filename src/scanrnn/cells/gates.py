@@ -8,7 +8,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from ..products import or_default, wide
+from ..engine.products import or_default, wide
 
 
 def draw_weights(

@@ -32,7 +32,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..products import (
+from ..engine.products import (
     affine_vjp,
     sum_leading,
     sum_of_outer,

@@ -30,7 +30,7 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..products import affine_vjp, sum_of_outer, times, times_transposed
+from ..engine.products import affine_vjp, sum_of_outer, times, times_transposed
 from .gates import check_size, draw_weights
 
 

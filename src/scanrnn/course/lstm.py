@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 from ..cells.gates import sigmoid
 from ..cells.lstm import LSTMParams, LSTMState, LSTMTape, lstm
-from ..products import times
+from ..engine.products import times
 from ..readout import DenseParams, plain_dense
 from .border import (
     GATES,

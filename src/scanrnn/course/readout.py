@@ -7,7 +7,7 @@ import numpy as np
 from jax import Array
 from numpy.typing import ArrayLike
 
-from ..products import affine_vjp
+from ..engine.products import affine_vjp
 from .border import Floats, Gradients, Parameters, columns, floats, in_float64, read
 
 

@@ -7,14 +7,14 @@ of a cell in exact arithmetic. From the command line:
 ``python -m scanrnn.verify check | grade | explain``.
 """
 
-from .check import check as check
-from .explain import explain as explain
-from .grade import grade as grade
+from .audit import assert_vjp as assert_vjp
+from .audit import check as check
+from .audit import check_vjp as check_vjp
+from .grading import explain as explain
+from .grading import grade as grade
 from .proof import Proof as Proof
-from .prove import prove as prove
+from .proof import prove as prove
 from .report import Row as Row
 from .report import Streams as Streams
 from .report import Suspicion as Suspicion
 from .report import Verdict as Verdict
-from .vjp import assert_vjp as assert_vjp
-from .vjp import check_vjp as check_vjp

@@ -14,9 +14,9 @@ from typing import Any
 from ..cells.gru import gru
 from ..cells.lstm import lstm
 from ..cells.rnn import rnn
-from .check import check
-from .explain import explain
-from .grade import LIKES, grade
+from .audit.check import check
+from .grading.explain import explain
+from .grading.grade import LIKES, grade
 from .report import Verdict
 
 CELLS: dict[str, Callable[[], Any]] = {

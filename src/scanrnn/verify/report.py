@@ -86,7 +86,8 @@ class Verdict(NamedTuple):
         """
         from .plot import draw
 
-        draw(self, path)
+        streams = self.streams and self.streams._asdict()
+        draw(path, f"{self.subject}: {_word(self.passed)}", self.errors, streams)
 
     def __str__(self) -> str:
         lines = [f"{self.subject}: {_word(self.passed)}", *_table(_worst(self.rows))]

@@ -1,0 +1,214 @@
+"""What the tests of memory share: the contestants, and how their weights begin.
+
+Every beginning is a line on top of `cell.init`: the params are a NamedTuple, and
+`_replace` puts in what a paper says. All run under the same engine and by the same
+derivative.
+"""
+
+import functools
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import typer
+from jax import Array
+from shared.study import fit
+
+import scanrnn as sr
+
+CHUNK = 50  # updates that a point of a curve is the mean of
+
+
+class Net(NamedTuple):
+    """The params of a cell and of the dense layer that reads it."""
+
+    cell: Any
+    readout: sr.DenseParams
+
+
+class Contestant(NamedTuple):
+    """A cell, and how its weights begin.
+
+    ``begin`` takes the params of `cell.init`, a key, and the number of steps to
+    remember over. A cell without gates gets twice the units, and so about as many
+    weights as an LSTM.
+    """
+
+    label: str
+    colour: str
+    cell: Callable[[int], sr.Cell]
+    begin: Callable[[Any, Array, int], Any]
+    widening: int
+
+
+class Task(NamedTuple):
+    """What is to be learned, how, and how it is tested."""
+
+    name: str
+    loss: Callable[[sr.Cell, Net, Array], Array]  # draws its batch from the key
+    score: Callable[[sr.Cell, Net], Any]  # on sequences that no training sees
+    inputs: int  # X
+    outputs: int  # V
+    longest: int  # steps to remember over
+    rates: dict[str, float]  # learning rate of each contestant
+    level: float = 0.0  # of the loss, at which training ends
+
+
+class Trained(NamedTuple):
+    """One run: the params, the loss before every update, and what a test says."""
+
+    net: Net
+    losses: np.ndarray  # (updates,)
+    score: Any
+
+
+Runs = dict[str, list[Trained]]  # of each contestant, one a seed
+
+
+def identity(params: Any, key: Array, longest: int) -> Any:
+    """W_h = 1 and b = 0: with ReLU the IRNN, which holds what it has until told.
+
+    Source: Le, Jaitly and Hinton 2015, arXiv 1504.00941.
+    """
+    w_h, b = jnp.eye(*params.w_h.shape), jnp.zeros_like(params.b)
+    return params._replace(w_h=w_h, b=b)
+
+
+def chrono_gru(params: Any, key: Array, longest: int) -> Any:
+    """b_z = log u, with u uniform in [1, longest - 1]: z starts at u / (1 + u).
+
+    A unit that keeps a share z of itself at each step forgets over about 1 / (1 - z)
+    = 1 + u steps, so the units begin with all spans up to ``longest``.
+
+    Source: Tallec and Ollivier 2018, "Can recurrent neural networks warp time?",
+    arXiv 1804.11188.
+    """
+    H = params.w_h.shape[0]
+    return params._replace(b=params.b.at[H : 2 * H].set(log_spans(key, H, longest)))
+
+
+def chrono_lstm(params: Any, key: Array, longest: int) -> Any:
+    """b_f = log u and b_i = -b_f, with u uniform in [1, longest - 1].
+
+    What a unit keeps is f, what it takes in i = 1 - f. Source: as `chrono_gru`.
+    """
+    H = params.w_h.shape[0]
+    bias = log_spans(key, H, longest)
+    return params._replace(b=params.b.at[:H].set(-bias).at[H : 2 * H].set(bias))
+
+
+def log_spans(key: Array, size: int, longest: int) -> Array:
+    """log u, (size,), with u uniform in [1, longest - 1]."""
+    return jnp.log(jax.random.uniform(key, (size,), minval=1.0, maxval=longest - 1.0))
+
+
+def as_drawn(params: Any, key: Array, longest: int) -> Any:
+    """The library's own beginning: W_h orthogonal, b = 0 (1 for the forget gate)."""
+    return params
+
+
+def relu(hidden_size: int) -> sr.Cell:
+    """The simple recurrent network with ReLU."""
+    return sr.rnn(hidden_size, activation="relu")
+
+
+CONTESTANTS = {
+    "rnn": Contestant("tanh RNN, orthogonal", "C3", sr.rnn, as_drawn, 2),
+    "irnn": Contestant("ReLU RNN, identity", "C1", relu, identity, 2),
+    "gru": Contestant("GRU", "C0", sr.gru, chrono_gru, 1),
+    "lstm": Contestant("LSTM", "C2", sr.lstm, chrono_lstm, 1),
+}
+
+
+def chosen(cells: str) -> list[str]:
+    """Names of contestants from a list with commas.
+
+    Raises:
+        typer.BadParameter: if one is unknown or there is none.
+    """
+    names = [name.strip() for name in cells.split(",") if name.strip()]
+    unknown = [name for name in names if name not in CONTESTANTS]
+    if unknown or not names:
+        raise typer.BadParameter(
+            f"expected cells among {', '.join(CONTESTANTS)}, with commas between, "
+            f"got {cells!r}"
+        )
+    return list(dict.fromkeys(names))
+
+
+def cell_of(name: str, hidden: int) -> tuple[sr.Cell, int]:
+    """A contestant's cell, and how many units it has."""
+    units = CONTESTANTS[name].widening * hidden
+    return CONTESTANTS[name].cell(units), units
+
+
+def draw(
+    name: str, key: Array, *, inputs: int, outputs: int, hidden: int, longest: int
+) -> tuple[sr.Cell, Net]:
+    """A contestant's cell, and its params for X inputs and V outputs."""
+    cell, units = cell_of(name, hidden)
+    key_cell, key_begin, key_readout = jax.random.split(key, 3)
+    params = cell.init(key_cell, inputs)
+    params = CONTESTANTS[name].begin(params, key_begin, longest)
+    return cell, Net(params, sr.init_dense(key_readout, units, outputs))
+
+
+def train(names: list[str], task: Task, *, seeds: int, hidden: int, steps: int) -> Runs:
+    """Every contestant from every seed, one after the other.
+
+    Runs side by side under `jax.vmap` are no faster on a CPU, and would all have to
+    wait for the last one to reach the level.
+    """
+    return {name: _train_one(name, task, seeds, hidden, steps) for name in names}
+
+
+def _train_one(
+    name: str, task: Task, seeds: int, hidden: int, steps: int
+) -> list[Trained]:
+    sizes = {"inputs": task.inputs, "outputs": task.outputs, "longest": task.longest}
+    options = {"rate": task.rates[name], "level": task.level}
+    cell, _ = cell_of(name, hidden)
+    loss = functools.partial(task.loss, cell)
+    score = jax.jit(functools.partial(task.score, cell))
+
+    def run(seed: int) -> Trained:
+        key_net, key_data = jax.random.split(jax.random.key(seed))
+        _, net = draw(name, key_net, hidden=hidden, **sizes)
+        label = f"{task.name}: {CONTESTANTS[name].label}, seed {seed}"
+        net, losses = fit(
+            loss, net, key_data, steps=steps, chunk=CHUNK, label=label, **options
+        )
+        return Trained(net, losses, jax.tree.map(np.asarray, score(net)))
+
+    return [run(seed) for seed in range(seeds)]
+
+
+def weights(net: Net) -> int:
+    """How many numbers are trained."""
+    return sum(leaf.size for leaf in jax.tree.leaves(net))
+
+
+def curve(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Updates, and the mean loss of each chunk that ends there; the rest is left."""
+    size = min(CHUNK, len(losses))
+    means = losses[: len(losses) // size * size].reshape(-1, size).mean(1)
+    return size * (1 + np.arange(len(means))), means
+
+
+def draw_curves(axes: Any, runs: Runs) -> None:
+    """One line a run; one entry in the legend a contestant."""
+    for name, trained in runs.items():
+        for i, run in enumerate(trained):
+            contestant = CONTESTANTS[name]
+            label = None if i else contestant.label
+            axes.plot(*curve(run.losses), color=contestant.colour, label=label, lw=1.2)
+    axes.set(xlabel="updates", xscale="log")
+
+
+def spread(values: Iterable[float], form: str = ".2g") -> str:
+    """The least and the largest of some numbers; one number if they look the same."""
+    values = list(values)
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"

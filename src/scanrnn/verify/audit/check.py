@@ -1,0 +1,211 @@
+"""The audit of a cell: every way back, every setting, float64 and float32."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from numpy.typing import NDArray
+
+from ...cell import Cell
+from ..double import double
+from ..report import Row, Streams, Suspicion, Verdict
+from ..rounding import Expected, Floats, compare, first_from_the_end, unit_roundoff
+from .noise import expectation
+from .oracles import all_rows
+from .relations import relate
+from .settings import (
+    WAYS,
+    Cotangents,
+    Point,
+    Setting,
+    gradient,
+    leaf_names,
+    plain_gradient,
+    point_of,
+    settings,
+)
+from .streams import streams_of
+
+DTYPES = ("float64", "float32")
+
+
+def check(
+    cell: Cell,
+    params: Any | None = None,
+    *,
+    dtypes: Sequence[str] = DTYPES,
+    seed: int = 0,
+) -> Verdict:
+    """Audits a cell, the library's or your own.
+
+    The gradient with respect to every leaf of params, the inputs and the start state,
+    with random cotangents of all outputs and of the final state, is compared with
+    JAX's differentiation of the plain scan: with `Stored`, `Recomputed` and
+    `Checkpointed`, for plain sequences, lengths (0 among them), gaps, resets and
+    reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward
+    mode, the complex step or differences, the order of the Taylor remainder, and
+    real-time recurrent learning.
+
+    Args:
+        cell: a `Cell`.
+        params: where to look, as `cell.init` makes them; drawn if not given.
+        dtypes: which to audit; the oracles always run in float64.
+        seed: of the random values.
+
+    Returns:
+        A `Verdict`; leaves are called ``params.w_h``, ``xs``, ``start.h``.
+
+    Raises:
+        ValueError: if a dtype is not float64 or float32.
+
+    >>> import scanrnn as sr
+    >>> check(sr.rnn(2), dtypes=["float64"]).passed
+    True
+    """
+    unknown = sorted(set(dtypes) - set(DTYPES))
+    if unknown or not dtypes:
+        raise ValueError(f"expected dtypes among {DTYPES}, got {unknown or 'none'}")
+    rows: list[Row] = []
+    suspicions: dict[tuple[str, ...], Suspicion] = {}
+    errors: dict[str, tuple[float, ...]] = {}
+    streams: Streams | None = None
+    with double():
+        point, cotangents = point_of(cell, params, seed)
+        try:
+            rows += pull_rows(cell, point)
+            for setting in settings(seed):
+                found, right = _audit(cell, setting, point, cotangents, dtypes, rows)
+                rows += all_rows(cell, setting, point, cotangents, found, right)
+                for suspicion in _related(point, found, right):
+                    suspicions.setdefault(suspicion.names, suspicion)
+                if not setting.options:
+                    errors = _by_step(point, found, right)
+                    streams = streams_of(cell, point, cotangents)
+        except Exception as error:
+            note = f"raised {type(error).__name__}: {error}".splitlines()[0]
+            rows.append(Row("cell", "call", np.nan, 0.0, "", None, False, "", note))
+    if all(row.passed for row in rows):
+        suspicions = {}
+    suspects = tuple(suspicions.values())
+    return Verdict(_title(cell), tuple(rows), suspects, (), errors, streams)
+
+
+def _title(cell: Cell) -> str:
+    return str(getattr(cell.step, "__qualname__", "cell")).split(".")[0].lstrip("_")
+
+
+def _audit(
+    cell: Cell,
+    setting: Setting,
+    point: Point,
+    cotangents: Cotangents,
+    dtypes: Sequence[str],
+    rows: list[Row],
+) -> tuple[list[Floats], list[Expected]]:
+    """All ways in all dtypes against autodiff; the float64 leaves of `Stored`."""
+    expect = expectation(plain_gradient(cell, setting))
+    names = leaf_names(point)
+    ways = {name: gradient(cell, setting, way) for name, way in WAYS.items()}
+
+    @jax.jit
+    def all_ways(point: Point, cotangents: Cotangents) -> Any:
+        return {
+            name: jax.tree.leaves(way(point, cotangents)) for name, way in ways.items()
+        }
+
+    kept: Any = None
+    # float32 can differ from float64 by rounding alone: gaps are audited in float64.
+    single = [d for d in dtypes if d != "float64" and "mask" not in setting.options]
+    for dtype in ("float64", *single):
+        args = jax.tree.map(lambda x, d=dtype: x.astype(d), (point, cotangents))
+        right = expect(args, dtype)
+        for way, leaves in all_ways(*args).items():
+            found = [np.asarray(leaf, np.float64) for leaf in leaves]
+            kept = kept or (found, right)
+            if dtype in dtypes:
+                case = f"{way}, {setting.name}, {dtype}"
+                rows += _compared(names, found, right, setting, case)
+    return kept
+
+
+def _compared(
+    names: list[str],
+    found: list[Floats],
+    right: list[Expected],
+    setting: Setting,
+    case: str,
+) -> Iterator[Row]:
+    for name, leaf, expected in zip(names, found, right, strict=True):
+        difference = compare(leaf, expected)
+        step = None
+        if name == "xs" and not setting.options.get("reverse"):
+            step = first_from_the_end(_any_by_step(difference.wrong))
+        where = str(list(difference.where))
+        passed = not difference.wrong.any()
+        error, allowed = difference.error, difference.allowed
+        yield Row(name, "autodiff", error, allowed, where, step, passed, case)
+
+
+def _any_by_step(wrong: NDArray[np.bool_]) -> list[bool]:
+    return [bool(step.any()) for step in wrong]
+
+
+def _related(
+    point: Point, found: list[Floats], right: list[Expected]
+) -> Iterator[Suspicion]:
+    for name, leaf, expected in zip(leaf_names(point), found, right, strict=True):
+        if compare(leaf, expected).wrong.any():
+            yield from relate(name, leaf, expected.value, 0 if name == "xs" else None)
+
+
+def _by_step(
+    point: Point, found: list[Floats], right: list[Expected]
+) -> dict[str, tuple[float, ...]]:
+    i = leaf_names(point).index("xs")
+    gap = np.abs(found[i] - right[i].value) / (np.max(np.abs(right[i].value)) or 1.0)
+    return {"xs": tuple(float(x) for x in gap.max(axis=(1, 2)))}
+
+
+def pull_rows(cell: Cell, point: Point) -> Iterator[Row]:
+    """`pull` alone: it is linear, and hands back what JAX's own rule of a step does."""
+    rng = np.random.default_rng(0)
+    drive = jax.tree.map(lambda leaf: leaf[0], cell.project(point.params, point.xs))
+
+    def step(state: Any) -> Any:
+        return cell.step(point.params, state, drive)[0]
+
+    def draw() -> Any:
+        return jax.tree.map(
+            lambda x: jnp.asarray(rng.standard_normal(x.shape)), point.start
+        )
+
+    _, tape = cell.step(point.params, point.start, drive)
+    one, two = draw(), draw()
+    both = jax.tree.map(lambda a, b: a - 2 * b, one, two)
+    of_one, of_two, of_both = (
+        cell.pull(point.params, tape, d)[0] for d in (one, two, both)
+    )
+    (right,) = jax.vjp(step, point.start)[1](one)
+    for field in point.start._fields:
+        a, b, c, r = (getattr(x, field) for x in (of_one, of_two, of_both, right))
+        yield _pull_row(f"pull d_{field}_prev", "linearity", c, a - 2 * b, one, two)
+        yield _pull_row(f"pull d_{field}_prev", "vjp of step", a, r, one, two)
+
+
+def _pull_row(leaf: str, oracle: str, found: Any, right: Any, *sizes: Any) -> Row:
+    # One step is a handful of products: 2^10 roundings of its largest entry bound it.
+    scale = max(float(jnp.max(jnp.abs(x))) for x in jax.tree.leaves((right, *sizes)))
+    allowed = np.full(right.shape, 1024 * unit_roundoff("float64") * scale)
+    difference = compare(np.asarray(found), Expected(np.asarray(right), allowed))
+    return Row(
+        leaf,
+        oracle,
+        difference.error,
+        difference.allowed,
+        str(list(difference.where)),
+        None,
+        not difference.wrong.any(),
+        "one step",
+    )

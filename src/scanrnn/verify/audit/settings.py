@@ -1,0 +1,114 @@
+"""What a cell is tried on: sizes, random values, and the ways time can be walked."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from ...cell import Cell
+from ...engine.backward import Autodiff, Backward, Checkpointed, Recomputed, Stored
+from ...unroll import Unrolled, unroll
+
+STEPS, BATCH, INPUTS = 7, 5, 3  # primes, all distinct, so that a transpose shows
+
+WAYS: dict[str, Backward] = {
+    "Stored": Stored(),
+    "Recomputed": Recomputed(3),
+    "Checkpointed": Checkpointed(2),
+}
+
+
+class Setting(NamedTuple):
+    """How a sequence is walked."""
+
+    name: str
+    options: dict[str, Any]
+
+
+def settings(seed: int) -> list[Setting]:
+    """Plain; gaps and resets; in reverse with lengths, one of them 0, and resets."""
+    rng = np.random.default_rng(seed)
+    lengths = np.array([STEPS, 4, 0, 1, STEPS - 1])
+    mask = rng.random((STEPS, BATCH)) < 0.7
+    resets = rng.random((STEPS, BATCH)) < 0.3
+    return [
+        Setting("plain", {}),
+        Setting("mask and resets", {"mask": mask, "resets": resets}),
+        Setting(
+            "reverse, lengths and resets",
+            {"lengths": lengths, "resets": resets, "reverse": True},
+        ),
+    ]
+
+
+class Point(NamedTuple):
+    """Where the derivative is taken."""
+
+    params: Any
+    xs: Any
+    start: Any
+
+
+class Cotangents(NamedTuple):
+    """Random weights of every output and of the final state."""
+
+    outputs: Any
+    final: Any
+
+
+def point_of(cell: Cell, params: Any | None, seed: int) -> tuple[Point, Cotangents]:
+    """Random values in float64; params near those that the cell draws, or as given."""
+    key = jax.random.key(seed)
+    if params is None:
+        params = cell.init(key, INPUTS, jnp.float64)
+        params = _shaken(params, 0.1, seed)
+    params = jax.tree.map(lambda p: jnp.asarray(p, jnp.float64), params)
+    size = _input_size(params)
+    xs = _shaken(jnp.zeros((STEPS, BATCH, size), jnp.float64), 1.0, seed + 1)
+    start = _shaken(cell.start(BATCH, jnp.float64), 0.5, seed + 2)
+    shapes = jax.eval_shape(lambda: unroll(cell, params, xs, start))
+    zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
+    return Point(params, xs, start), Cotangents(*_shaken(zeros, 1.0, seed + 3))
+
+
+def _input_size(params: Any) -> int:
+    w_x = getattr(params, "w_x", None)
+    return INPUTS if w_x is None else int(w_x.shape[0])
+
+
+def _shaken(tree: Any, by: float, seed: int) -> Any:
+    rng = np.random.default_rng(seed)
+    return jax.tree.map(lambda x: x + by * rng.standard_normal(x.shape), tree)
+
+
+def run(cell: Cell, setting: Setting, way: Backward) -> Callable[..., Unrolled]:
+    """``point -> outputs and final state`` with the setting's options."""
+
+    def unrolled(point: Point) -> Unrolled:
+        return unroll(cell, *point, backward=way, **setting.options)
+
+    return unrolled
+
+
+def gradient(cell: Cell, setting: Setting, way: Backward) -> Callable[..., Point]:
+    """``point, cotangents -> d_point``."""
+
+    def back(point: Point, cotangents: Cotangents) -> Point:
+        _, pulled = jax.vjp(run(cell, setting, way), point)
+        (d_point,) = pulled(Unrolled(*cotangents))
+        return Point(*d_point)
+
+    return back
+
+
+def plain_gradient(cell: Cell, setting: Setting) -> Callable[..., Point]:
+    """The same by JAX's own differentiation of the plain scan."""
+    return gradient(cell, setting, Autodiff())
+
+
+def leaf_names(point: Point) -> list[str]:
+    """params.w_x, xs, start.h: leaf by leaf."""
+    paths, _ = jax.tree_util.tree_flatten_with_path(point)
+    return [jax.tree_util.keystr(path, simple=True, separator=".") for path, _ in paths]

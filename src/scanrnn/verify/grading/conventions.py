@@ -1,0 +1,247 @@
+"""The border: how a stranger's function is called, and how its results are named.
+
+Three conventions. ``course``: the exercise's eight functions, (n_x, m, T), with
+dictionaries.
+``ntd``: a pair of functions, ``h, cache = forward(x, h0, Wx, Wh, b)`` and
+``dx, dh0, dWx, dWh, db = backward(dh, cache)`` with x (N, T, D) and the gates in the
+columns (lstm: i, f, o, g; gru: r, z, n, the reset before the product), as in Stanford's
+CS231n. ``torch``: a ``torch.autograd.Function`` with ``apply(x, h0, Wx, Wh, b) -> h``.
+"""
+
+from collections.abc import Callable
+from types import SimpleNamespace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..rounding import Floats
+from .cases import Case, split
+from .mistakes.losses import READOUT
+from .mistakes.passes import KINDS, evaluate
+from .replay import Leaves, flat_cache
+from .sandbox import Outcome, call
+
+GATES = {"rnn": ("",), "lstm": ("i", "f", "o", "c"), "gru": ("r", "z", "n")}
+
+
+class Found(NamedTuple):
+    """What a function returned on a case: leaves by name, and what was odd."""
+
+    leaves: dict[str, Any]
+    failure: str = ""
+    timed_out: bool = False
+    odd: tuple[str, ...] = ()  # missing leaves
+    notes: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+
+
+class Convention(NamedTuple):
+    """How to call, and what the right leaves are called."""
+
+    run: Callable[[Case, float], Found]
+    rename: Callable[[Leaves, Case], Leaves]  # from the exercise's names and layout
+
+
+def course(function: Callable[..., Any], like: str, own: Any = None) -> Convention:
+    """The exercise; ``own`` is the forward function that makes the caches, if given."""
+
+    def run(case: Case, seconds: float) -> Found:
+        args = arguments(case)
+        if own is not None:
+            name = "cache" if "cell" in like else "caches"
+            made = call(own, arguments(forward_of(case)), seconds)
+            if made.failure:
+                return Found({}, f"the forward function {made.failure}", made.timed_out)
+            args = args | {name: made.value[-1]}
+        return _named(call(function, args, seconds), case)
+
+    return Convention(run, lambda leaves, case: leaves)
+
+
+def forward_of(case: Case) -> Case:
+    """The call of the forward function that belongs to a backward case."""
+    names = ("x", "a0", "xt", "a_prev", "c_prev", "parameters")
+    inputs = {name: case.inputs[name] for name in names if name in case.inputs}
+    return Case(case.name, case.like.replace("backward", "forward"), inputs)
+
+
+def arguments(case: Case) -> dict[str, Any]:
+    """The arguments of the exercise's function, in order."""
+    cell, one_step, backward = split(case.like)
+    if cell == "readout":
+        return _readout_arguments(case)
+    if not backward:
+        return dict(case.inputs)
+    tuples = [_tuple(cell, step) for step in case.inputs["caches"]]
+    if one_step:
+        given = {n: case.inputs[n] for n in ("da_next", "dc_next") if n in case.inputs}
+        return given | {"cache": tuples[0]}
+    return {"da": case.inputs["da"], "caches": (tuples, case.inputs["x"])}
+
+
+def _readout_arguments(case: Case) -> dict[str, Any]:
+    """The arguments of `scanrnn.course.readout_backward`."""
+    inputs = case.inputs
+    d = evaluate({n: READOUT[n] for n in ("logits", "p")}, SimpleNamespace(**inputs))
+    parameters = {"Wya": inputs["Wya"], "by": inputs["by"]}
+    return {
+        "y_pred": d.p,
+        "labels": np.argmax(inputs["y"], axis=0),
+        "a": inputs["a"],
+        "parameters": parameters,
+    }
+
+
+def _tuple(cell: str, step: dict[str, Any]) -> tuple[Any, ...]:
+    return tuple(step[name] for name in KINDS[cell].cache)
+
+
+def _named(outcome: Outcome, case: Case) -> Found:
+    """Leaves by name from a dictionary, or from a tuple of outputs and caches."""
+    found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+    if outcome.failure:
+        return found
+    cell, one_step, backward = split(case.like)
+    try:
+        if not backward:
+            leaves = _outputs(cell, one_step, outcome.value)
+        else:
+            leaves = dict(outcome.value)
+    except (TypeError, ValueError, IndexError, KeyError) as error:
+        wanted = "a dictionary of gradients" if backward else "outputs and a cache"
+        got = type(outcome.value).__name__
+        return found._replace(failure=f"returned {got}, expected {wanted}: {error}")
+    return found._replace(leaves=leaves)
+
+
+def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
+    names = {
+        ("rnn", True): ("a_next", "yt_pred"),
+        ("rnn", False): ("a", "y_pred"),
+        ("lstm", True): ("a_next", "c_next", "yt_pred"),
+        ("lstm", False): ("a", "y", "c"),
+    }[cell, one_step]
+    if len(value) != len(names) + 1:
+        raise ValueError(f"expected {len(names) + 1} values, got {len(value)}")
+    leaves = dict(zip(names, value, strict=False))
+    kind = KINDS[cell]
+    tuples = [value[-1]] if one_step else list(value[-1][0])
+    named = [dict(zip(kind.cache, cache, strict=True)) for cache in tuples]
+    flat = [dict(flat_cache(kind, step)) for step in named]
+    for entry in flat[0]:
+        arrays = [np.asarray(step[entry]) for step in flat]
+        leaves[f"cache {entry}"] = arrays[0] if one_step else np.stack(arrays, -1)
+    return leaves
+
+
+def ntd(
+    forward: Callable[..., Any], backward: Callable[..., Any], like: str
+) -> Convention:
+    """(N, T, D): the cache is the forward function's own."""
+    cell, one_step, _ = split(like)
+
+    def run(case: Case, seconds: float) -> Found:
+        inputs = _ntd_inputs(case)
+        made = call(forward, inputs, seconds)
+        if made.failure:
+            return Found({}, f"the forward function {made.failure}", made.timed_out)
+        cotangents = _ntd_cotangents(case)
+        args = cotangents | {"cache": made.value[-1]}
+        outcome = call(backward, args, seconds)
+        found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+        if outcome.failure:
+            return found
+        names = _ntd_names(cell, one_step)
+        try:
+            leaves = {"h": made.value[0]} | dict(zip(names, outcome.value, strict=True))
+        except (TypeError, ValueError) as error:
+            return found._replace(failure=f"expected {', '.join(names)}: {error}")
+        return found._replace(leaves=leaves)
+
+    return Convention(run, _to_ntd)
+
+
+def torch(function: Any, like: str) -> Convention:
+    """A ``torch.autograd.Function``."""
+    cell, one_step, _ = split(like)
+
+    def apply(*args: Floats) -> tuple[Any, ...]:
+        import torch
+
+        cotangent, inputs = (
+            args[0],
+            [torch.tensor(x, requires_grad=True) for x in args[1:]],
+        )
+        h = function.apply(*inputs)
+        back = torch.autograd.grad(
+            h, inputs, torch.tensor(cotangent), allow_unused=True
+        )
+        return h.detach().numpy(), *(
+            np.zeros(x.shape) if g is None else g.numpy()
+            for g, x in zip(back, inputs, strict=True)
+        )
+
+    def run(case: Case, seconds: float) -> Found:
+        outcome = call(apply, _ntd_cotangents(case) | _ntd_inputs(case), seconds)
+        found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+        if outcome.failure:
+            return found
+        names = ("h", *_ntd_names(cell, one_step))
+        return found._replace(leaves=dict(zip(names, outcome.value, strict=True)))
+
+    return Convention(run, _to_ntd)
+
+
+def _ntd_names(cell: str, one_step: bool) -> tuple[str, ...]:
+    state: tuple[str, ...] = ("dprev_h",) if one_step else ("dh0",)
+    if one_step and cell == "lstm":
+        state = ("dprev_h", "dprev_c")
+    return ("dx", *state, "dWx", "dWh", "db")
+
+
+def _ntd_inputs(case: Case) -> dict[str, Floats]:
+    cell, one_step, _ = split(case.like)
+    inputs, parameters = case.inputs, case.inputs["parameters"]
+    weights = _pack(cell, parameters, "", inputs["caches"][0]["a_prev"].shape[0])
+    if one_step:
+        states = {"prev_h": inputs["a_prev"].T}
+        if cell == "lstm":
+            states["prev_c"] = inputs["c_prev"].T
+        return {"x": inputs["xt"].T} | states | weights
+    return {"x": inputs["x"].transpose(1, 2, 0), "h0": inputs["a0"].T} | weights
+
+
+def _ntd_cotangents(case: Case) -> dict[str, Floats]:
+    if "da" in case.inputs:
+        return {"dh": case.inputs["da"].transpose(1, 2, 0)}
+    names = {"dnext_h": "da_next", "dnext_c": "dc_next"}
+    return {n: case.inputs[m].T for n, m in names.items() if m in case.inputs}
+
+
+def _pack(cell: str, arrays: Any, prefix: str, n_a: int) -> dict[str, Floats]:
+    """Wx (D, G·H), Wh (H, G·H), b (G·H,) from the exercise's weights or gradients."""
+    if cell == "rnn":
+        wx, wh = arrays[f"{prefix}Wax"].T, arrays[f"{prefix}Waa"].T
+        b = arrays[f"{prefix}ba"].ravel()
+    else:
+        each = [arrays[f"{prefix}W{gate}"] for gate in GATES[cell]]
+        wx = np.concatenate([w[:, n_a:].T for w in each], axis=1)
+        wh = np.concatenate([w[:, :n_a].T for w in each], axis=1)
+        b = np.concatenate([arrays[f"{prefix}b{gate}"].ravel() for gate in GATES[cell]])
+    return {f"{prefix}Wx": wx, f"{prefix}Wh": wh, f"{prefix}b": b}
+
+
+def _to_ntd(leaves: Leaves, case: Case) -> Leaves:
+    cell, one_step, _ = split(case.like)
+    steps = case.inputs["caches"]
+    weights = _pack(cell, leaves, "d", steps[0]["a_prev"].shape[0])
+    if one_step:
+        found = {"h": steps[0]["a_next"].T, "dx": leaves["dxt"].T}
+        found["dprev_h"] = leaves["da_prev"].T
+        if cell == "lstm":
+            found["dprev_c"] = leaves["dc_prev"].T
+        return found | weights
+    count = leaves["dx"].shape[2]
+    h = np.stack([step["a_next"].T for step in steps[:count]], axis=1)
+    dx = leaves["dx"].transpose(1, 2, 0)
+    return {"h": h, "dx": dx, "dh0": leaves["da0"].T} | weights

@@ -1,0 +1,199 @@
+"""Naming: the mistakes of the catalogue whose wrong numbers equal those found."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from itertools import combinations, product
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..report import Suspicion
+from .cases import Case
+from .explain import tell_apart
+from .mistakes import Mistake, may_combine, of
+from .replay import Leaves, replay, try_replay
+
+CLOSE = 1e-6  # of the leaf's largest entry: a re-enactment agrees to rounding
+PATIENCE = 6.0  # seconds that the search for pairs may take
+
+
+class Exhibit(NamedTuple):
+    """A case, what was found on it and what would have been right."""
+
+    case: Case
+    found: Leaves
+    right: Leaves
+    rename: Callable[[Leaves, Case], Leaves]
+
+
+class _Candidate(NamedTuple):
+    mistakes: tuple[Mistake, ...]
+    score: float
+    hits: tuple[str, ...]  # wrong leaves that it reproduces
+
+
+def suspects(
+    exhibits: Sequence[Exhibit], given: bool, most: int = 10
+) -> list[Suspicion]:
+    """Ranks the catalogue's mistakes by the share of leaves they reproduce.
+
+    Pairs are tried where no single mistake gives all leaves of all cases. Where right
+    caches were given, a mistake of the caches is named only if no other will do: the
+    function may take its cache apart in the wrong order.
+    """
+    if not exhibits:
+        return []
+    mistakes = of(exhibits[0].case.like)
+    singles = [c for m in mistakes if (c := _candidate(exhibits, (m,))) is not None]
+    found = singles
+    if not any(candidate.score == 1 for candidate in found):
+        found = found + list(_pairs(exhibits, mistakes))
+    found.sort(key=lambda c: (-c.score, len(c.mistakes)))
+    if given and any(c.score == 1 and not _of_caches(c) for c in found):
+        found = [candidate for candidate in found if not _of_caches(candidate)]
+    return _described(exhibits, found, most)
+
+
+def _candidate(
+    exhibits: Sequence[Exhibit], mistakes: tuple[Mistake, ...]
+) -> _Candidate | None:
+    matches, hits = [], []
+    for exhibit in exhibits:
+        leaves = _leaves(exhibit, mistakes)
+        if leaves is None:
+            return None
+        for name, right in exhibit.right.items():
+            match = _close(exhibit.found.get(name), leaves.get(name))
+            matches.append(match)
+            if match and not _close(exhibit.found.get(name), right):
+                hits.append(name)
+    if not hits:
+        return None
+    return _Candidate(mistakes, sum(matches) / len(matches), tuple(dict.fromkeys(hits)))
+
+
+def _leaves(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> Leaves | None:
+    leaves = try_replay(exhibit.case, mistakes)
+    try:
+        return None if leaves is None else exhibit.rename(leaves, exhibit.case)
+    except (ValueError, IndexError):
+        return None
+
+
+def _close(one: Any, two: Any) -> bool:
+    if one is None or two is None or np.shape(one) != np.shape(two):
+        return False
+    one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    scale = np.max(np.abs(two), initial=0)
+    with np.errstate(all="ignore"):
+        return bool(np.all(np.abs(one - two) <= CLOSE * scale))
+
+
+def _pairs(
+    exhibits: Sequence[Exhibit], mistakes: Sequence[Mistake]
+) -> Iterator[_Candidate]:
+    """Pairs that give all leaves of all cases.
+
+    The shortest case comes first: on one step the mistakes of the loop over time do
+    nothing, so it shows the mistakes of the step alone.
+    """
+    ordered = sorted(exhibits, key=lambda exhibit: _steps(exhibit.case))
+    until = time.monotonic() + PATIENCE
+    for pair in _likely_pairs(ordered[0], mistakes):
+        if time.monotonic() > until:
+            return
+        if all(_gives(exhibit, pair) for exhibit in ordered):
+            candidate = _candidate(exhibits, pair)
+            if candidate is not None:
+                yield candidate
+
+
+def _likely_pairs(
+    shortest: Exhibit, mistakes: Sequence[Mistake]
+) -> Iterator[tuple[Mistake, ...]]:
+    silent = [
+        m for m in mistakes if _gives(shortest._replace(found=shortest.right), (m,))
+    ]
+    alone = [m for m in mistakes if m not in silent and _gives(shortest, (m,))]
+    if _gives(shortest, ()):
+        pairs = combinations(silent, 2)
+    elif alone:
+        pairs = product(alone, silent)  # type: ignore[assignment]
+    else:
+        pairs = combinations(mistakes, 2)
+    for one, two in pairs:
+        if may_combine(one, two) and not (one.harmless and two.harmless):
+            yield one, two
+        elif may_combine(two, one):
+            yield two, one
+
+
+def _steps(case: Case) -> int:
+    return int(case.inputs["da"].shape[2]) if "da" in case.inputs else 1
+
+
+def _gives(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> bool:
+    leaves = _leaves(exhibit, mistakes)
+    if leaves is None:
+        return False
+    return all(
+        _close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right
+    )
+
+
+def _described(
+    exhibits: Sequence[Exhibit], found: list[_Candidate], most: int
+) -> list[Suspicion]:
+    described: list[Suspicion] = []
+    taken: set[tuple[str, ...]] = set()
+    for candidate in found:
+        if _names(candidate) in taken or len(described) == most:
+            continue
+        alike = [
+            other
+            for other in found
+            if other is not candidate
+            and other.score == candidate.score
+            and _equal(exhibits, candidate, other)
+        ]
+        taken.update(map(_names, alike))
+        described.append(_suspicion(exhibits[0].case, candidate, alike))
+    return described
+
+
+def _equal(exhibits: Sequence[Exhibit], one: _Candidate, two: _Candidate) -> bool:
+    if one.score == 1:
+        return True  # both equal what was found
+    for exhibit in exhibits:
+        a, b = _leaves(exhibit, one.mistakes), _leaves(exhibit, two.mistakes)
+        if a is None or b is None or not all(_close(a[name], b[name]) for name in a):
+            return False
+    return True
+
+
+def _of_caches(candidate: _Candidate) -> bool:
+    return any(mistake.store is not None for mistake in candidate.mistakes)
+
+
+def _names(candidate: _Candidate) -> tuple[str, ...]:
+    return tuple(mistake.name for mistake in candidate.mistakes)
+
+
+def _suspicion(case: Case, candidate: _Candidate, alike: list[_Candidate]) -> Suspicion:
+    mistakes = candidate.mistakes
+    return Suspicion(
+        _names(candidate),
+        " ".join(mistake.says for mistake in mistakes),
+        "; ".join(m.instead for m in mistakes if not m.harmless) or mistakes[0].instead,
+        candidate.score,
+        f"gives your {', '.join(candidate.hits)}",
+        tuple(" and ".join(_names(other)) for other in alike),
+        tell_apart(case, mistakes, alike[0].mistakes) if alike else "",
+    )
+
+
+def exhibit_of(
+    case: Case, found: Leaves, rename: Callable[[Leaves, Case], Leaves]
+) -> Exhibit:
+    """A case with its right leaves."""
+    return Exhibit(case, found, rename(replay(case), case), rename)

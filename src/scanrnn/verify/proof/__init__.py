@@ -1,0 +1,4 @@
+"""Two gradient programs compared in exact arithmetic."""
+
+from .prove import prove as prove
+from .report import Proof as Proof

@@ -1,0 +1,171 @@
+"""Imports run one way, the public face is what it says, every public name is told."""
+
+import ast
+import graphlib
+import inspect
+import pathlib
+
+import scanrnn as sr
+
+SOURCE = pathlib.Path(sr.__file__).parent
+
+# Lowest first: a module imports only from rows above its own.
+ORDER = [
+    {"cell", "engine.products", "engine.mesh"},
+    {"cells.gates"},
+    {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
+    {"cells.gru"},
+    {"engine.checks", "engine.scan"},
+    {"engine.backward"},
+    {"engine.memory"},
+    {"unroll", "readout"},
+    {"compose", "adjoints", "truncated", "feedback"},
+]
+ROOMS = {"charlm", "verify", "course"}
+# What several modules of `verify` are built on, and the houses that never meet.
+GROUND = {"report", "plot", "rounding", "double"}
+HOUSES = {"audit", "proof", "grading"}
+
+FACE = {
+    "Adjoints",
+    "Autodiff",
+    "Backward",
+    "Budget",
+    "Cell",
+    "Checkpointed",
+    "DenseParams",
+    "FeedbackParams",
+    "Layer",
+    "Prediction",
+    "Probabilities",
+    "Recomputed",
+    "Stored",
+    "StraightThrough",
+    "Unrolled",
+    "adjoints",
+    "bidirectional",
+    "dense",
+    "feedback",
+    "forced",
+    "gru",
+    "init_dense",
+    "layer",
+    "lstm",
+    "plain_dense",
+    "plain_softmax_cross_entropy",
+    "rnn",
+    "softmax_cross_entropy",
+    "stack",
+    "temporary_bytes",
+    "truncated",
+    "unroll",
+}
+
+
+def modules():
+    for path in sorted(SOURCE.rglob("*.py")):
+        name = ".".join(path.relative_to(SOURCE).with_suffix("").parts)
+        yield name.removesuffix(".__init__"), path
+
+
+def imports(name, path):
+    """The modules of the package that a file imports from, at any depth."""
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.level:
+            base = package[: len(package) - node.level + 1]
+            for module in (
+                [node.module] if node.module else [a.name for a in node.names]
+            ):
+                yield ".".join([*base, module])
+        elif isinstance(node, ast.ImportFrom | ast.Import):
+            names = (
+                [node.module or ""]
+                if isinstance(node, ast.ImportFrom)
+                else [alias.name for alias in node.names]
+            )
+            for imported in names:
+                if imported.split(".")[0] == "scanrnn":
+                    yield imported.partition(".")[2]
+
+
+def test_the_spine_imports_only_what_stands_below():
+    rank = {name: row for row, names in enumerate(ORDER) for name in names}
+    packages = {"__init__", "cells", "engine"}
+    spine = {
+        name: path
+        for name, path in modules()
+        if name.split(".")[0] not in ROOMS and name not in packages
+    }
+    assert set(spine) == set(rank)
+    for name, path in spine.items():
+        for imported in imports(name, path):
+            assert rank[imported] < rank[name], f"{name} imports {imported}"
+
+
+def test_rooms_stand_on_the_spine_and_never_on_each_other():
+    for name, path in modules():
+        room = name.split(".")[0]
+        if room in ROOMS:
+            met = {imported.split(".")[0] for imported in imports(name, path)}
+            assert not met & (ROOMS - {room}), f"{name} imports {met & ROOMS}"
+
+
+def test_the_houses_of_verify_never_import_each_other():
+    for name, path in modules():
+        room, _, inside = name.partition(".")
+        if room != "verify" or inside in {"", "__main__"}:
+            continue
+        house = inside.split(".")[0]
+        assert house in GROUND | HOUSES, f"{name} stands in no house"
+        for imported in imports(name, path):
+            room, _, inside = imported.partition(".")
+            if room == "verify":
+                allowed = GROUND if house in GROUND else GROUND | {house}
+                assert inside.split(".")[0] in allowed, f"{name} imports {imported}"
+
+
+def test_no_circle_of_imports():
+    """At any depth: an import inside a function counts as one."""
+    graph = {name: set(imports(name, path)) for name, path in modules()}
+    for package in [name for name, path in modules() if path.name == "__init__.py"]:
+        graph.pop(package)  # a package shows what its modules hold
+    graphlib.TopologicalSorter(graph).prepare()
+
+
+def test_the_public_face():
+    named = {
+        name
+        for name, value in vars(sr).items()
+        if not name.startswith("_") and not inspect.ismodule(value)
+    }
+    assert named == FACE
+
+
+def test_public_functions_are_annotated_and_told():
+    for name in FACE:
+        value = getattr(sr, name)
+        if inspect.isfunction(value):
+            signature = inspect.signature(value)
+            told = [p.annotation for p in signature.parameters.values()]
+            assert inspect.Parameter.empty not in told, name
+            assert signature.return_annotation is not inspect.Signature.empty, name
+        if inspect.isclass(value) or inspect.isfunction(value):
+            assert value.__doc__, name
+
+
+def test_importing_the_library_needs_no_extra():
+    """Only jax and NumPy: optax, orbax and the rest belong to the rooms."""
+    allowed = {"jax", "numpy", "scanrnn"}
+    standard = set(__import__("sys").stdlib_module_names)
+    for name, path in modules():
+        if name.split(".")[0] in ROOMS:
+            continue
+        for node in ast.walk(ast.parse(path.read_text())):
+            found = []
+            if isinstance(node, ast.Import):
+                found = [alias.name for alias in node.names]
+            elif isinstance(node, ast.ImportFrom) and not node.level:
+                found = [node.module]
+            for imported in found:
+                assert imported.split(".")[0] in allowed | standard, (name, imported)
