@@ -107,8 +107,8 @@ MUTANTS = {
     ),
     "a block is written over the first one": Mutant(
         "engine/scan.py",
-        "times = at + jnp.arange(task.sequence.xs.shape[0])",
-        "times = jnp.arange(task.sequence.xs.shape[0])",
+        "into.at + jnp.arange(task.length)",
+        "jnp.arange(task.length)",
         way="recomputed",
         option="plain",
     ),
@@ -127,7 +127,7 @@ MUTANTS = {
         option="plain",
     ),
     "a segment is run again from the start of time": Mutant(
-        "engine/backward.py",
+        "engine/ways.py",
         "_, kept = run(cell, part.task, part.entry, course, keep)",
         "_, kept = run(cell, part.task, part.task.start, course, keep)",
         way="checkpointed",

@@ -19,11 +19,11 @@ from .cells.lstm import lstm as lstm
 from .cells.rnn import rnn as rnn
 
 # Over time: the entry, and the ways back.
-from .engine.backward import Autodiff as Autodiff
-from .engine.backward import Backward as Backward
-from .engine.backward import Checkpointed as Checkpointed
-from .engine.backward import Recomputed as Recomputed
-from .engine.backward import Stored as Stored
+from .engine.ways import Autodiff as Autodiff
+from .engine.ways import Backward as Backward
+from .engine.ways import Checkpointed as Checkpointed
+from .engine.ways import Recomputed as Recomputed
+from .engine.ways import Stored as Stored
 from .engine.memory import Budget as Budget
 from .engine.memory import temporary_bytes as temporary_bytes
 from .unroll import Unrolled as Unrolled

@@ -23,10 +23,12 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
-from .engine.backward import Stored, pull_back
+from .engine.backward import pull_back
 from .engine.checks import check_outputs, check_start
 from .engine.mesh import vary_along, varying_axes
-from .engine.scan import Course, Task, cast_like, choose, run, widen
+from .engine.scan import Course, Task, run
+from .engine.trees import cast_like, choose, widen
+from .engine.ways import Stored
 from .unroll import task_of
 
 

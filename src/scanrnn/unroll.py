@@ -8,7 +8,7 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
-from .engine.backward import Backward, Stored, states_of
+from .engine.backward import states_of
 from .engine.checks import (
     check_dtype,
     check_flags,
@@ -19,7 +19,9 @@ from .engine.checks import (
 )
 from .engine.memory import Budget, way_for
 from .engine.mesh import shard_batch_like, vary_along, varying_axes
-from .engine.scan import Course, Sequence, Task, choose
+from .engine.scan import Course, Sequence, Task
+from .engine.trees import choose
+from .engine.ways import Backward, Stored
 
 
 class Unrolled(NamedTuple):

@@ -1,6 +1,8 @@
 """What the verbs are made of; no user imports from here.
 
-Read `scan.py` for the way there and `backward.py` for the way back. Below them stand
-the products of all cells (`products.py`) and the mesh (`mesh.py`); beside them the
-errors at the border (`checks.py`) and the bytes of each way back (`memory.py`).
+The way there is `scan.py`, the way back `backward.py` with what differs between the
+ways in `ways.py`, both in blocks of time (`blocks.py`, `sizes.py`); `windows.py` is the
+way back of truncation. Below them stand the products of all cells (`products.py`),
+the mesh (`mesh.py`) and what is done to every leaf (`trees.py`); beside them the errors
+at the border (`checks.py`) and the bytes of each way back (`memory.py`).
 """

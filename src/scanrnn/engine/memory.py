@@ -22,7 +22,9 @@ import jax
 from jax.typing import ArrayLike
 
 from ..cell import Cell, Params
-from .backward import (
+from .blocks import pick
+from .scan import Sequence, Task
+from .ways import (
     Backward,
     ByHand,
     Checkpointed,
@@ -31,7 +33,6 @@ from .backward import (
     check_way,
     steps_in_block,
 )
-from .scan import Sequence, Task, pick
 
 
 @dataclasses.dataclass(frozen=True)

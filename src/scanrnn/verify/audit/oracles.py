@@ -19,7 +19,7 @@ import numpy as np
 from jax.flatten_util import ravel_pytree
 
 from ...cell import Cell
-from ...engine.backward import Autodiff
+from ...engine.ways import Autodiff
 from ..report import Row
 from ..rounding import Expected, Floats, compare
 from .differences import directional

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...cell import Cell
-from ...engine.backward import Autodiff, Backward, Checkpointed, Recomputed, Stored
+from ...engine.ways import Autodiff, Backward, Checkpointed, Recomputed, Stored
 from ...unroll import Unrolled, unroll
 
 STEPS, BATCH, INPUTS = 7, 5, 3  # primes, all distinct, so that a transpose shows

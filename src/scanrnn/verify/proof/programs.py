@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...cell import Cell
-from ...engine.backward import Autodiff, Backward
+from ...engine.ways import Autodiff, Backward
 from ...unroll import Unrolled, unroll
 from .report import Configuration
 

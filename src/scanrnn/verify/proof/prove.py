@@ -27,7 +27,7 @@ import jax
 import numpy as np
 
 from ...cell import Cell
-from ...engine.backward import (
+from ...engine.ways import (
     Autodiff,
     Backward,
     Checkpointed,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from ...engine.backward import Backward
+from ...engine.ways import Backward
 
 
 class Configuration(NamedTuple):

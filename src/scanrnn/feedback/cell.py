@@ -28,95 +28,25 @@ The state is the state of the cell, so its output is still h. The predictions ar
 large product away: ``sr.dense(params.readout, run.outputs)``.
 """
 
-import dataclasses
 import functools
-import math
 import operator
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
-from jax.typing import ArrayLike, DTypeLike
+from jax import Array
+from jax.typing import DTypeLike
 
-from .cell import Cell, Delta, Params, State, Tape, hidden_size
-from .engine.products import (
+from ..cell import Cell, Delta, Params, State, Tape, hidden_size
+from ..engine.products import (
     affine,
     is_tokens,
     sum_leading,
     sum_of_outer,
     times_transposed,
 )
-from .readout import DenseParams, init_dense
-
-
-@dataclasses.dataclass(frozen=True)
-class Prediction:
-    """Feeds back the prediction as it is: E(y) = y, for regression."""
-
-    def feed(self, y: Array) -> tuple[Array, None]:
-        return y, None
-
-    def pull(self, tape: None, d_p: Array) -> Array:
-        return d_p
-
-
-@dataclasses.dataclass(frozen=True)
-class Probabilities:
-    """Feeds back E(y) = softmax(y / temperature); its gradient is exact.
-
-    Args:
-        temperature: τ above 0. Near 0 the probabilities are nearly a choice, and
-            their gradients nearly zero or large.
-    """
-
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
-
-    def feed(self, y: Array) -> tuple[Array, Array]:
-        p = jax.nn.softmax(y / self.temperature)
-        return p, p
-
-    def pull(self, tape: Array, d_p: Array) -> Array:
-        mean = jnp.sum(tape * d_p, axis=-1, keepdims=True)
-        return tape * (d_p - mean) / self.temperature
-
-
-@dataclasses.dataclass(frozen=True)
-class StraightThrough:
-    """Feeds back a choice, one_hot(argmax y); goes back as `Probabilities` does.
-
-    The derivative of a choice is zero almost everywhere. In its place stands that of
-    softmax(y / temperature), so the gradient is biased: it is not the derivative of
-    the loss that was computed, and no check against differences can pass. It equals
-    what JAX makes of ``choice + p - stop_gradient(p)``. With Gumbel noise (see
-    `forced`) it is the straight-through Gumbel-softmax estimator.
-
-    Args:
-        temperature: τ above 0, of the softmax on the way back.
-
-    Sources: Bengio, Léonard and Courville 2013, arXiv 1308.3432; Jang, Gu and Poole
-    2017, arXiv 1611.01144.
-    """
-
-    temperature: float = 1.0
-
-    def __post_init__(self) -> None:
-        _check_temperature(self.temperature)
-
-    def feed(self, y: Array) -> tuple[Array, Array]:
-        p = jax.nn.softmax(y / self.temperature)
-        chosen = jnp.argmax(y, axis=-1, keepdims=True)
-        choice = (chosen == jnp.arange(y.shape[-1])).astype(y.dtype)
-        return choice + (p - lax.stop_gradient(p)), p
-
-    def pull(self, tape: Array, d_p: Array) -> Array:
-        return Probabilities(self.temperature).pull(tape, d_p)
-
-
-Feed: TypeAlias = Prediction | Probabilities | StraightThrough
+from ..readout import DenseParams, init_dense
+from .feeds import Feed, Prediction
 
 
 class FeedbackParams(NamedTuple):
@@ -193,66 +123,6 @@ def feedback(cell: Cell, output_size: int, feed: Feed = Prediction()) -> Cell:
             f"StraightThrough(temperature), got {feed!r}"
         )
     return _feedback(cell, _check_size(output_size), feed)
-
-
-def forced(
-    inputs: ArrayLike,
-    gate: ArrayLike,
-    *,
-    noise: ArrayLike | None = None,
-    further: ArrayLike | None = None,
-) -> Array:
-    """The xs of a `feedback` cell: what is given, what is not, and what comes along.
-
-    Args:
-        inputs: (T, B, Y) floats; tokens as one-hot. Read where the gate is True.
-        gate: bool, (T, B) or what broadcasts to it, such as (T, 1): whether the input
-            of a step is given. All True is teacher forcing, ``bernoulli(key, p, (T,
-            B))`` is scheduled sampling.
-        noise: (T, B, Y), added to a prediction before it is fed back; none if not
-            given. With Gumbel noise `StraightThrough` feeds back a sample from
-            softmax(y), and with τ times that noise one from softmax(y / τ).
-        further: (T, B, E), inputs that are given at every step.
-
-    Returns:
-        (T, B, Y + E + 1): inputs where given, else noise; further; the gate.
-
-    Raises:
-        ValueError: if a shape or a dtype does not fit.
-
-    >>> import jax.numpy as jnp, scanrnn as sr
-    >>> sr.forced(jnp.ones((7, 5, 2)), True, further=jnp.ones((7, 5, 3))).shape
-    (7, 5, 6)
-    """
-    inputs, gate = jnp.asarray(inputs), jnp.asarray(gate)
-    if inputs.ndim != 3 or not jnp.issubdtype(inputs.dtype, jnp.floating):
-        raise ValueError(
-            f"expected inputs: floats (T, B, Y), got {inputs.dtype} {inputs.shape}; "
-            "tokens become one-hot by jax.nn.one_hot(tokens, V)"
-        )
-    steps = inputs.shape[:2]
-    if gate.dtype != bool or not _broadcasts(gate.shape, steps):
-        raise ValueError(
-            f"expected gate: bool, {steps} or what broadcasts to it, got "
-            f"{gate.dtype} {gate.shape}"
-        )
-    shape_of_noise = inputs.shape if noise is None else jnp.shape(noise)
-    if shape_of_noise != inputs.shape:
-        raise ValueError(
-            f"expected noise of the shape of inputs, {inputs.shape}, got "
-            f"{shape_of_noise}"
-        )
-    more = inputs[..., :0] if further is None else jnp.asarray(further)
-    if more.ndim != 3 or more.shape[:2] != steps:
-        raise ValueError(f"expected further: {steps} and E, got {more.shape}")
-    gates = jnp.broadcast_to(gate, steps)[..., None]
-    instead = jnp.zeros_like(inputs) if noise is None else jnp.asarray(noise)
-    parts = (
-        jnp.where(gates, inputs, instead.astype(inputs.dtype)),
-        more.astype(inputs.dtype),
-        gates.astype(inputs.dtype),
-    )
-    return jnp.concatenate(parts, axis=-1)
 
 
 @functools.cache
@@ -335,13 +205,6 @@ def _first(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf[0], tree)
 
 
-def _broadcasts(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
-    try:
-        return jnp.broadcast_shapes(shape, to) == to
-    except ValueError:
-        return False
-
-
 def _check_size(output_size: int) -> int:
     try:
         size = operator.index(output_size)
@@ -352,8 +215,3 @@ def _check_size(output_size: int) -> int:
             f"expected output_size, a positive integer, got {output_size!r}"
         )
     return size
-
-
-def _check_temperature(temperature: float) -> None:
-    if not (isinstance(temperature, int | float) and 0 < temperature < math.inf):
-        raise ValueError(f"expected a temperature above 0, got {temperature!r}")

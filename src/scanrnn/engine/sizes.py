@@ -1,0 +1,38 @@
+"""How many steps a block has, where nobody says: from shapes alone."""
+
+import jax
+
+from ..cell import Cell
+from .scan import Task
+
+# A block has as many steps as make its drives 2 MB, so that they stay in the cache; but
+# no fewer rows (steps times batch) than a product needs to run at speed. Both measured:
+# docs/performance.md.
+BLOCK_FLOATS = 2**19
+ROWS_AT_LEAST = 1024
+
+
+def default_block(cell: Cell, task: Task, share: int = 1) -> int:
+    """As many steps as fill the cache, or that part of it which one of so many gets."""
+    length, batch = task.sequence.xs.shape[:2]
+    least = -(-ROWS_AT_LEAST // max(1, batch))
+    steps = max(least, BLOCK_FLOATS // floats_of_drive(cell, task))
+    return near_divisor(length, -(-steps // share))
+
+
+def floats_of_drive(cell: Cell, task: Task) -> int:
+    """The size of a drive of one step, the whole batch; nothing is computed."""
+    xs = task.sequence.xs
+    step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
+    drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
+    return max(1, sum(drive.size for drive in drives))
+
+
+def near_divisor(length: int, size: int) -> int:
+    """A block of about the size; one that divides the length, if there is one near.
+
+    A rest needs a program of its own, and a copy of what the blocks have in common.
+    """
+    size = max(1, size)
+    divisors = (k for k in range(min(size, length), size // 2, -1) if length % k == 0)
+    return next(divisors, size)

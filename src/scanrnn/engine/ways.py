@@ -1,0 +1,196 @@
+"""The ways back, as values: what each keeps of the way there, and restores of it.
+
+`Stored` reads the tapes that it kept, `Recomputed` rebuilds those of a whole block by
+one batched product from the states, `Checkpointed` runs a block again from the state
+before it. `Autodiff` is no rule at all, and the oracle of the others. What they have
+in common, the rule itself, is `backward.py`.
+
+A way back by hand is a frozen dataclass with four methods: ``block_size``, the steps
+of a block; ``stack``, what is kept of a step; ``save``, what of it is needed on the way
+back; ``restore``, the states before the steps of a block, their tapes, and where among
+the tapes that of its first step stands.
+"""
+
+import dataclasses
+import math
+from typing import NamedTuple, TypeAlias
+
+import jax
+from jax import Array
+
+from ..cell import Cell, State, Tape
+from .blocks import Index, view
+from .mesh import is_spread
+from .scan import Course, Task, run, states_before
+from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, near_divisor
+from .trees import narrow, widen
+
+
+class Kept(NamedTuple):
+    """What the forward pass keeps of every step, (T, B, ·); None where nothing."""
+
+    h: Array | None  # the outputs
+    others: State  # the states with None for h: it stands above
+    tapes: Tape  # None where a tape is the state after its step
+
+    def outputs(self) -> Array:
+        assert self.h is not None  # every way keeps them on the way there
+        return self.h
+
+    def states(self) -> State:
+        return self.others._replace(h=self.h)
+
+    def all_tapes(self) -> Tape:
+        return self.states() if self.tapes is None else self.tapes
+
+
+class Part(NamedTuple):
+    """One block on the way back."""
+
+    at: Index  # its first step
+    size: int
+    task: Task  # its stretch of the sequence
+    entry: State  # (B, ·), the state before its first step
+    kept: Kept  # of all steps
+
+    def states_before(self, states: State, course: Course) -> State:
+        """The state before every step of the block, given those after (size, B, ·)."""
+        start, resets = self.task.start, self.task.sequence.resets
+        return states_before(start, self.entry, states, resets, course.reverse)
+
+
+@dataclasses.dataclass(frozen=True)
+class Stored:
+    """Keeps the tape of every step: fastest as a rule, and largest.
+
+    Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
+    the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
+
+    Where the batch is spread over devices by ``jit``, the deltas of all steps are
+    collected at once, so that no collective stands in a loop.
+    """
+
+    def block_size(self, cell: Cell, task: Task) -> int:
+        length = task.length
+        # Two blocks would save little memory, and cost a loop around the loops.
+        is_short = length * floats_of_drive(cell, task) <= 2 * BLOCK_FLOATS
+        return length if is_short or is_spread(task) else default_block(cell, task)
+
+    def stack(self, state: State, tape: Tape) -> Kept:
+        return Kept(state.h, state._replace(h=None), tape)
+
+    def save(self, kept: Kept) -> Kept:
+        return kept
+
+    def restore(
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
+        states = view(part.kept.states(), part.at, part.size)
+        return part.states_before(states, course), part.kept.all_tapes(), part.at
+
+
+@dataclasses.dataclass(frozen=True)
+class Recomputed:
+    """Keeps the states alone; rebuilds the tapes of a block of steps at a time.
+
+    All states are known when the way back begins, so the tapes of a whole block come
+    from one batched product. Bytes kept: the states, T·B·H (`lstm`: twice that), of
+    which h is the output anyway; and one block of tapes while the way back runs.
+
+    Args:
+        block: steps per block; if not given, as many as fill the cache.
+    """
+
+    block: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_steps("Recomputed(block)", self.block)
+
+    def block_size(self, cell: Cell, task: Task) -> int:
+        # A block holds its tapes as well: half of what `Stored` takes.
+        return self.block or default_block(cell, task, share=2)
+
+    def stack(self, state: State, tape: Tape) -> Kept:
+        return Kept(state.h, state._replace(h=None), None)
+
+    def save(self, kept: Kept) -> Kept:
+        return kept
+
+    def restore(
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
+        states = view(part.kept.states(), part.at, part.size)
+        states = part.states_before(states, course)
+        drives = cell.project(part.task.params, part.task.sequence.xs)
+        step = jax.vmap(cell.step, in_axes=(None, 0, 0))
+        _, tapes = step(part.task.params, widen(states), drives)
+        return states, narrow(tapes, part.task.start), 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Checkpointed:
+    """Keeps every k-th state; runs each segment again, with its tapes.
+
+    Bytes kept: T/k states; and k steps of states and tapes while the way back runs.
+    Costs one more forward pass.
+
+    Args:
+        every: k, steps per segment; √T if not given, so that both grow alike with T.
+    """
+
+    every: int | None = None
+
+    def __post_init__(self) -> None:
+        _check_steps("Checkpointed(every)", self.every)
+
+    def block_size(self, cell: Cell, task: Task) -> int:
+        return self.every or near_divisor(task.length, math.isqrt(task.length))
+
+    def stack(self, state: State, tape: Tape) -> Kept:
+        return Kept(state.h, None, None)
+
+    def save(self, kept: Kept) -> Kept:
+        return NOTHING
+
+    def restore(
+        self, cell: Cell, part: Part, course: Course
+    ) -> tuple[State, Tape, Index]:
+        keep = Stored().stack
+        _, kept = run(cell, part.task, part.entry, course, keep)
+        return part.states_before(kept.states(), course), kept.all_tapes(), 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Autodiff:
+    """No rule of our own: JAX differentiates the plain scan.
+
+    The oracle of the other ways, and the way to forward mode (`jax.jvp`,
+    `jax.jacfwd`), which a `jax.custom_vjp` does not have.
+    """
+
+
+ByHand: TypeAlias = Stored | Recomputed | Checkpointed
+Backward: TypeAlias = ByHand | Autodiff
+
+NOTHING = Kept(None, None, None)
+
+
+def check_way(backward: object) -> None:
+    """An error unless ``backward`` is one of the four ways."""
+    if not isinstance(backward, Backward):
+        hint = isinstance(backward, type) and issubclass(backward, Backward)
+        raise ValueError(
+            "expected backward=Stored(), Recomputed(block), Checkpointed(every) or "
+            f"Autodiff(), got {backward!r}"
+            + ("; it is a value: add the parentheses" if hint else "")
+        )
+
+
+def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
+    """K, from shapes alone."""
+    return min(way.block_size(cell, task), task.length)
+
+
+def _check_steps(name: str, steps: int | None) -> None:
+    if steps is not None and (not isinstance(steps, int) or steps < 1):
+        raise ValueError(f"expected {name} of at least 1 step or None, got {steps!r}")
