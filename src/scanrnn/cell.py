@@ -10,8 +10,8 @@ two that make its values::
                           deltas -> d_params, d_xs           -> d_state_prev, delta
     values       init: key, input_size -> params       start: batch_size -> state
 
-The engine (`engine/scan.py`, `engine/backward.py`) does everything else: time, masks, resets,
-memory. A cell never sees them, and gets them all.
+The engine (`engine/scan.py`, `engine/backward.py`) does everything else: time, masks,
+resets, memory. A cell never sees them, and gets them all.
 
 Glossary
 --------

@@ -10,7 +10,7 @@ import pytest
 from jax import lax
 
 import scanrnn as sr
-from scanrnn.engine.scan import view
+from scanrnn.engine.blocks import view
 from scanrnn.verify.proof import modular
 from scanrnn.verify.proof.interpret import evaluate
 from scanrnn.verify.proof.modular import P, Refusal, Unknowns
