@@ -24,7 +24,7 @@ import torch
 
 from scanrnn.verify import grade
 from scanrnn.verify.grading.cases import Case, Sizes, generic
-from scanrnn.verify.grading.grade import judge
+from scanrnn.verify.grading.judge import judge
 from scanrnn.verify.grading.mistakes import Mistake, of
 from scanrnn.verify.grading.mistakes.passes import KINDS, unroll_forward
 from scanrnn.verify.grading.mutants import mutant

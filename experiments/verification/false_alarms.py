@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from right_passes import trials  # type: ignore[import-not-found]
 
-from scanrnn.verify.grading.grade import judge
+from scanrnn.verify.grading.judge import judge
 
 
 def main(number: int, seed: int) -> None:

@@ -5,7 +5,7 @@ import pytest
 from right_passes import FORMS, trials
 
 from scanrnn.verify.grading.cases import Sizes, generic
-from scanrnn.verify.grading.grade import judge
+from scanrnn.verify.grading.judge import judge
 from scanrnn.verify.grading.mutants import mutant
 
 

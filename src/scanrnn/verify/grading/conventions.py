@@ -30,9 +30,7 @@ class Found(NamedTuple):
     leaves: dict[str, Any]
     failure: str = ""
     timed_out: bool = False
-    odd: tuple[str, ...] = ()  # missing leaves
-    notes: tuple[str, ...] = ()
-    changed: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()  # arguments that are not what they were
 
 
 class Convention(NamedTuple):
@@ -40,6 +38,8 @@ class Convention(NamedTuple):
 
     run: Callable[[Case, float], Found]
     rename: Callable[[Leaves, Case], Leaves]  # from the exercise's names and layout
+    time_axis: int = 2  # of its leaves over a sequence
+    own_caches: bool = False  # made from x and the start state, not given with the case
 
 
 def course(function: Callable[..., Any], like: str, own: Any = None) -> Convention:
@@ -55,7 +55,7 @@ def course(function: Callable[..., Any], like: str, own: Any = None) -> Conventi
             args = args | {name: made.value[-1]}
         return _named(call(function, args, seconds), case)
 
-    return Convention(run, lambda leaves, case: leaves)
+    return Convention(run, lambda leaves, case: leaves, own_caches=own is not None)
 
 
 def forward_of(case: Case) -> Case:
@@ -158,7 +158,7 @@ def ntd(
             return found._replace(failure=f"expected {', '.join(names)}: {error}")
         return found._replace(leaves=leaves)
 
-    return Convention(run, _to_ntd)
+    return Convention(run, _to_ntd, time_axis=1, own_caches=True)
 
 
 def torch(function: Any, like: str) -> Convention:
@@ -189,7 +189,7 @@ def torch(function: Any, like: str) -> Convention:
         names = ("h", *_ntd_names(cell, one_step))
         return found._replace(leaves=dict(zip(names, outcome.value, strict=True)))
 
-    return Convention(run, _to_ntd)
+    return Convention(run, _to_ntd, time_axis=1, own_caches=True)
 
 
 def _ntd_names(cell: str, one_step: bool) -> tuple[str, ...]:

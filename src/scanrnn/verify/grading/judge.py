@@ -1,0 +1,143 @@
+"""One call of a function, judged leaf by leaf against what is right."""
+
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..report import Row
+from ..rounding import Expected, Floats, compare, first_from_the_end
+from .cases import Case, split
+from .conventions import Convention, Found, course
+from .replay import expect
+
+SECONDS = 5.0  # the time limit of a call
+TIMED = ("dx", "a", "c", "y", "y_pred", "h")  # leaves with an axis of time
+
+
+class Trial(NamedTuple):
+    """A case, how the function is called on it, and what the case is made of."""
+
+    case: Case
+    convention: Convention
+    dtype: Any
+    remark: str = ""  # follows the name of the case
+
+    @property
+    def title(self) -> str:
+        """What the rows of this trial say of it."""
+        return self.case.name + self.remark
+
+
+class Run(NamedTuple):
+    """A trial, what the function returned on it, and how that was judged."""
+
+    trial: Trial
+    found: Found
+    rows: tuple[Row, ...]
+
+
+def judge(function: Callable[..., Any], case: Case, dtype: Any) -> tuple[Row, ...]:
+    """The rows of one call of a function of the exercise on one case of your own.
+
+    >>> from scanrnn.verify.grading.cases import Sizes, generic
+    >>> from scanrnn.verify.grading.mutants import mutant
+    >>> case = generic("rnn_backward", Sizes(steps=30), dtype="float32")
+    >>> all(row.passed for row in judge(mutant("rnn_backward"), case, "float32"))
+    True
+    """
+    trial = Trial(case, course(function, case.like), np.dtype(dtype).type)
+    return attempt(trial, SECONDS).rows
+
+
+def attempt(trial: Trial, seconds: float) -> Run:
+    """Calls the function and judges what it returns."""
+    found = trial.convention.run(trial.case, seconds)
+    return Run(trial, found, tuple(_rows(trial, found)))
+
+
+def _rows(trial: Trial, found: Found) -> Iterator[Row]:
+    """A row for every leaf, and for every argument that was changed."""
+    if found.failure:
+        yield _remark("call", found.failure, trial)
+        return
+    for name in found.changed:
+        note = "the function changes this argument in place; work on a copy"
+        yield _remark(name, note, trial)._replace(oracle="unchanged")
+    for leaf, expected in expected_leaves(trial, found).items():
+        if leaf not in found.leaves:
+            yield _remark(leaf, "missing from what is returned", trial)
+        else:
+            yield _row(leaf, found.leaves[leaf], expected, trial)
+
+
+def expected_leaves(trial: Trial, found: Found) -> dict[str, Expected]:
+    """Right leaves and allowances, in the names of the convention."""
+    right = expect(trial.case, precision(trial, found))
+    rename = trial.convention.rename
+    values = rename({leaf: e.value for leaf, e in right.items()}, trial.case)
+    allowed = rename({leaf: e.allowed for leaf, e in right.items()}, trial.case)
+    if "h" in values:  # the states stand in the case, so no disturbance moves them
+        some = 4096 * np.finfo(trial.dtype).eps
+        allowed = allowed | {"h": np.full_like(values["h"], some)}
+    return {leaf: Expected(value, allowed[leaf]) for leaf, value in values.items()}
+
+
+def precision(trial: Trial, found: Found) -> Any:
+    """float32 if the function computed in it, although it was given float64."""
+    single = any(getattr(x, "dtype", None) == np.float32 for x in found.leaves.values())
+    return np.float32 if single else trial.dtype
+
+
+def _remark(leaf: str, note: str, trial: Trial) -> Row:
+    """Wrong for a reason in words, without numbers."""
+    return Row(leaf, "right pass", np.nan, 0.0, "", None, False, trial.title, note)
+
+
+def _row(leaf: str, value: Any, expected: Expected, trial: Trial) -> Row:
+    array, note = shaped(value, expected.value.shape)
+    if array is None:
+        return _remark(leaf, note, trial)
+    difference = compare(array, expected)
+    passed = not difference.wrong.any() and not note
+    if np.isnan(array).any():
+        note = "holds not-a-number"
+    return Row(
+        leaf,
+        "right pass",
+        difference.error,
+        difference.allowed,
+        str(list(difference.where)) if difference.where else "",
+        _step(leaf, difference.wrong, trial),
+        passed,
+        trial.title,
+        note,
+    )
+
+
+def shaped(value: Any, shape: tuple[int, ...]) -> tuple[Floats | None, str]:
+    """The value as an array of the right shape, and what is wrong with its shape."""
+    try:
+        array = np.asarray(value, np.float64)
+    except (TypeError, ValueError):
+        return None, f"expected an array {shape}, got {type(value).__name__}"
+    if array.shape == shape:
+        return array, ""
+    note = f"expected shape {shape}, got {array.shape}"
+    if array.size == int(np.prod(shape)) and array.squeeze().ndim <= 1:
+        hint = "; keepdims=True keeps the column" if shape[-1:] == (1,) else ""
+        return array.reshape(shape), note + hint
+    hint = "; it is transposed" if array.T.shape == shape else ""
+    return None, note + hint
+
+
+def _step(leaf: str, wrong: NDArray[np.bool_], trial: Trial) -> int | None:
+    """The first wrong step: from the end on a way back, from the start forward."""
+    _, one_step, backward = split(trial.case.like)
+    in_time = leaf in TIMED or leaf.startswith("cache ")
+    if one_step or not in_time or not wrong.any():
+        return None
+    by_step = np.moveaxis(wrong, trial.convention.time_axis, 0)
+    steps = [bool(at.any()) for at in by_step]
+    return first_from_the_end(steps) if backward else steps.index(True)
