@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from scanrnn.verify import explain
+from scanrnn.verify.grading.candidates import tell_apart
 from scanrnn.verify.grading.cases import official
-from scanrnn.verify.grading.explain import tell_apart
 from scanrnn.verify.grading.mistakes import of
 from scanrnn.verify.grading.replay import replay, try_replay
 

@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..report import Suspicion
+from .candidates import Candidate, describe
 from .cases import Case
-from .explain import tell_apart
 from .mistakes import Mistake, may_combine, of
-from .replay import Leaves, replay, try_replay
+from .replay import Leaves, try_replay
 
 CLOSE = 1e-6  # of the leaf's largest entry: a re-enactment agrees to rounding
 PATIENCE = 6.0  # seconds that the search for pairs may take
@@ -26,15 +26,7 @@ class Exhibit(NamedTuple):
     rename: Callable[[Leaves, Case], Leaves]
 
 
-class _Candidate(NamedTuple):
-    mistakes: tuple[Mistake, ...]
-    score: float
-    hits: tuple[str, ...]  # wrong leaves that it reproduces
-
-
-def suspects(
-    exhibits: Sequence[Exhibit], given: bool, most: int = 10
-) -> list[Suspicion]:
+def suspects(exhibits: Sequence[Exhibit], given: bool) -> list[Suspicion]:
     """Ranks the catalogue's mistakes by the share of leaves they reproduce.
 
     Pairs are tried where no single mistake gives all leaves of all cases. Where right
@@ -44,24 +36,25 @@ def suspects(
     if not exhibits:
         return []
     mistakes = of(exhibits[0].case.like)
-    singles = [c for m in mistakes if (c := _candidate(exhibits, (m,))) is not None]
-    found = singles
+    found = [c for m in mistakes if (c := _candidate(exhibits, (m,))) is not None]
     if not any(candidate.score == 1 for candidate in found):
         found = found + list(_pairs(exhibits, mistakes))
     found.sort(key=lambda c: (-c.score, len(c.mistakes)))
     if given and any(c.score == 1 and not _of_caches(c) for c in found):
         found = [candidate for candidate in found if not _of_caches(candidate)]
-    return _described(exhibits, found, most)
+    return describe(exhibits[0].case, found, _same)
 
 
 def _candidate(
     exhibits: Sequence[Exhibit], mistakes: tuple[Mistake, ...]
-) -> _Candidate | None:
-    matches, hits = [], []
+) -> Candidate | None:
+    """The mistakes, if they give at least one of the wrong leaves."""
+    matches, hits, given = [], [], []
     for exhibit in exhibits:
         leaves = _leaves(exhibit, mistakes)
         if leaves is None:
             return None
+        given.append(leaves)
         for name, right in exhibit.right.items():
             match = _close(exhibit.found.get(name), leaves.get(name))
             matches.append(match)
@@ -69,7 +62,9 @@ def _candidate(
                 hits.append(name)
     if not hits:
         return None
-    return _Candidate(mistakes, sum(matches) / len(matches), tuple(dict.fromkeys(hits)))
+    evidence = f"gives your {', '.join(dict.fromkeys(hits))}"
+    score = sum(matches) / len(matches)
+    return Candidate(mistakes, tuple(given), score, len(hits), evidence)
 
 
 def _leaves(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> Leaves | None:
@@ -89,9 +84,23 @@ def _close(one: Any, two: Any) -> bool:
         return bool(np.all(np.abs(one - two) <= CLOSE * scale))
 
 
+def _same(one: Candidate, two: Candidate) -> bool:
+    if one.score == 1:
+        return True  # both equal what was found
+    return all(
+        _close(a[name], b[name])
+        for a, b in zip(one.leaves, two.leaves, strict=True)
+        for name in a
+    )
+
+
+def _of_caches(candidate: Candidate) -> bool:
+    return any(mistake.store is not None for mistake in candidate.mistakes)
+
+
 def _pairs(
     exhibits: Sequence[Exhibit], mistakes: Sequence[Mistake]
-) -> Iterator[_Candidate]:
+) -> Iterator[Candidate]:
     """Pairs that give all leaves of all cases.
 
     The shortest case comes first: on one step the mistakes of the loop over time do
@@ -111,6 +120,7 @@ def _pairs(
 def _likely_pairs(
     shortest: Exhibit, mistakes: Sequence[Mistake]
 ) -> Iterator[tuple[Mistake, ...]]:
+    """Those that the shortest case leaves possible."""
     silent = [
         m for m in mistakes if _gives(shortest._replace(found=shortest.right), (m,))
     ]
@@ -133,67 +143,10 @@ def _steps(case: Case) -> int:
 
 
 def _gives(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> bool:
+    """Whether the mistakes give all that was found on a case."""
     leaves = _leaves(exhibit, mistakes)
     if leaves is None:
         return False
     return all(
         _close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right
     )
-
-
-def _described(
-    exhibits: Sequence[Exhibit], found: list[_Candidate], most: int
-) -> list[Suspicion]:
-    described: list[Suspicion] = []
-    taken: set[tuple[str, ...]] = set()
-    for candidate in found:
-        if _names(candidate) in taken or len(described) == most:
-            continue
-        alike = [
-            other
-            for other in found
-            if other is not candidate
-            and other.score == candidate.score
-            and _equal(exhibits, candidate, other)
-        ]
-        taken.update(map(_names, alike))
-        described.append(_suspicion(exhibits[0].case, candidate, alike))
-    return described
-
-
-def _equal(exhibits: Sequence[Exhibit], one: _Candidate, two: _Candidate) -> bool:
-    if one.score == 1:
-        return True  # both equal what was found
-    for exhibit in exhibits:
-        a, b = _leaves(exhibit, one.mistakes), _leaves(exhibit, two.mistakes)
-        if a is None or b is None or not all(_close(a[name], b[name]) for name in a):
-            return False
-    return True
-
-
-def _of_caches(candidate: _Candidate) -> bool:
-    return any(mistake.store is not None for mistake in candidate.mistakes)
-
-
-def _names(candidate: _Candidate) -> tuple[str, ...]:
-    return tuple(mistake.name for mistake in candidate.mistakes)
-
-
-def _suspicion(case: Case, candidate: _Candidate, alike: list[_Candidate]) -> Suspicion:
-    mistakes = candidate.mistakes
-    return Suspicion(
-        _names(candidate),
-        " ".join(mistake.says for mistake in mistakes),
-        "; ".join(m.instead for m in mistakes if not m.harmless) or mistakes[0].instead,
-        candidate.score,
-        f"gives your {', '.join(candidate.hits)}",
-        tuple(" and ".join(_names(other)) for other in alike),
-        tell_apart(case, mistakes, alike[0].mistakes) if alike else "",
-    )
-
-
-def exhibit_of(
-    case: Case, found: Leaves, rename: Callable[[Leaves, Case], Leaves]
-) -> Exhibit:
-    """A case with its right leaves."""
-    return Exhibit(case, found, rename(replay(case), case), rename)
