@@ -9,7 +9,7 @@ from numpy.typing import DTypeLike
 from ..rounding import Expected, Floats, Rough, expected_from
 from .cases import Case, map_floats, split
 from .mistakes import Mistake, apply
-from .mistakes.losses import readout_backward
+from .mistakes.losses import READOUT, readout_backward
 from .mistakes.passes import (
     KINDS,
     LOOP,
@@ -75,8 +75,6 @@ def _again(kind: Kind, caches: list[Step]) -> list[Step]:
 
 
 def _apply_readout(lines: Any, mistake: Mistake) -> Any:
-    from .mistakes.losses import READOUT
-
     empty = Kind({}, READOUT, (), (), False)
     return apply(lines, empty, mistake)
 
