@@ -18,22 +18,20 @@ import pytest
 Combination = tuple[Any, ...]
 
 
-def pairs_in(combination: Combination) -> set[Any]:
-    """Every two of its values, each with its axis."""
-    return set(itertools.combinations(enumerate(combination), 2))
-
-
 def chosen(
-    *axes: Iterable[Any], where: Callable[..., bool] = lambda *values: True
+    *axes: Iterable[Any],
+    where: Callable[..., bool] = lambda *values: True,
+    together: int = 2,
 ) -> list[Combination]:
     """Combinations of hashable values, one of each axis, in which every pair occurs.
 
     Args:
-        axes: at least two.
+        axes: at least as many as ``together``.
         where: whether a combination makes sense; it is given all its values.
+        together: 2 for every pair of values, 1 for every value, 3 for every triple.
     """
     sensible = {
-        values: pairs_in(values)
+        values: set(itertools.combinations(enumerate(values), together))
         for values in itertools.product(*axes)
         if where(*values)
     }
@@ -47,13 +45,23 @@ def chosen(
 
 
 def pairs(
-    *axes: Iterable[Any], where: Callable[..., bool] = lambda *values: True
+    *axes: Iterable[Any],
+    where: Callable[..., bool] = lambda *values: True,
+    together: int = 2,
 ) -> list[Any]:
-    """All combinations, as params; those that no pair needs are exhaustive."""
+    """All combinations, as params; those that `chosen` leaves out are exhaustive."""
     values_of = [list(axis) for axis in axes]
-    needed = chosen(*values_of, where=where)
+    needed = chosen(*values_of, where=where, together=together)
     return [
         pytest.param(*values, marks=() if values in needed else pytest.mark.exhaustive)
         for values in itertools.product(*values_of)
         if where(*values)
     ]
+
+
+def each(*axes: Iterable[Any]) -> list[Any]:
+    """All combinations, as params; in those that are not exhaustive every value occurs.
+
+    For what does not depend on how the choices meet.
+    """
+    return pairs(*axes, together=1)

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import WAYS, assert_close
+from pairs import each
 
 import scanrnn as sr
 
@@ -22,8 +23,7 @@ def cell_of(name, size):
     return sr.rnn(size)
 
 
-@pytest.mark.parametrize("way", [*WAYS, "autodiff"])
-@pytest.mark.parametrize("name", GOLDEN)
+@pytest.mark.parametrize(("name", "way"), each(GOLDEN, [*WAYS, "autodiff"]))
 def test_values_and_gradients(name, way):
     backward = {**WAYS, "autodiff": lambda sr: sr.Autodiff()}[way](sr)
     given, want = jax.tree.map(

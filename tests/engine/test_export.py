@@ -4,14 +4,15 @@ import jax
 import jax.numpy as jnp
 import pytest
 from cases import CELLS, WAYS
+from pairs import pairs
 
 import scanrnn as sr
 
 
-@pytest.mark.parametrize("platform", ["cuda", "tpu"])
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", CELLS)
-@pytest.mark.parametrize("dtype", [jnp.float32, jnp.bfloat16])
+@pytest.mark.parametrize(
+    ("cell", "way", "platform", "dtype"),
+    pairs(CELLS, WAYS, ["cuda", "tpu"], [jnp.float32, jnp.bfloat16]),
+)
 def test_value_and_gradient_lower(cell, way, platform, dtype):
     made = CELLS[cell](sr)
     dense = sr.init_dense(jax.random.key(1), 7, 3, dtype)

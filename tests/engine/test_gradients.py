@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CELLS, OPTIONS, WAYS, B, H, T, X, assert_close, problem, tolerance
+from pairs import each, pairs
 
 import scanrnn as sr
 
@@ -15,22 +16,6 @@ import scanrnn as sr
 @functools.cache
 def oracle(cell, option):
     return problem(cell, option).run(backward=sr.Autodiff())
-
-
-# Options belong to the engine: the variants of a cell meet those that hold the rest.
-PAIRS = [
-    (cell, option)
-    for cell in CELLS
-    for option in OPTIONS
-    if cell in ("rnn", "gru", "lstm") or option in ("plain", "all", "tokens-all")
-]
-
-
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize(("cell", "option"), PAIRS)
-def test_equals_jax_grad_of_the_plain_scan(cell, option, way):
-    got = problem(cell, option).run(backward=WAYS[way](sr))
-    assert_close(got, oracle(cell, option))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,10 +26,12 @@ class InBlocks(sr.Stored):
         return 4
 
 
-@pytest.mark.parametrize("option", ["plain", "all", "tokens-all"])
-@pytest.mark.parametrize("cell", CELLS)
-def test_stored_in_several_blocks(cell, option):
-    got = problem(cell, option).run(backward=InBlocks())
+FOUR = WAYS | {"stored in blocks": lambda sr: InBlocks()}
+
+
+@pytest.mark.parametrize(("cell", "option", "way"), pairs(CELLS, OPTIONS, FOUR))
+def test_equals_jax_grad_of_the_plain_scan(cell, option, way):
+    got = problem(cell, option).run(backward=FOUR[way](sr))
     assert_close(got, oracle(cell, option))
 
 
@@ -66,8 +53,7 @@ def directions(case, seed):
     )
 
 
-@pytest.mark.parametrize("option", ["plain", "all"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "option"), each(CELLS, ["all", "plain"]))
 def test_dot_product_with_forward_mode(cell, option):
     """<u, J v> = <Jᵀ u, v>, J v by forward mode through the plain scan."""
     case = problem(cell, option)
@@ -129,12 +115,13 @@ def test_taylor_remainder_is_of_second_order(cell):
     np.testing.assert_allclose(orders, 2, atol=0.05)
 
 
-@pytest.mark.parametrize("cell", CELLS)
-def test_long_sequences_do_not_lose_it(cell):
+@pytest.mark.parametrize(
+    ("cell", "way"), each(CELLS, [sr.Stored(), sr.Recomputed(), sr.Checkpointed()])
+)
+def test_long_sequences_do_not_lose_it(cell, way):
     case = problem(cell, "all", length=211, seed=3)
     want = case.cotangents(backward=sr.Autodiff())
-    for way in (sr.Stored(), sr.Recomputed(), sr.Checkpointed()):
-        assert_close(case.cotangents(backward=way), want, steps=211)
+    assert_close(case.cotangents(backward=way), want, steps=211)
 
 
 def readout_inputs(seed=0, size=13):

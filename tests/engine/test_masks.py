@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CELLS, WAYS, B, T, X, assert_close, problem
+from pairs import each, pairs
 
 import scanrnn as sr
 
@@ -12,8 +13,7 @@ LENGTHS = jnp.asarray([0, 1, T, 4, T - 1])
 SHORT = {"rnn": CELLS["rnn"], "lstm": CELLS["lstm"]}
 
 
-@pytest.mark.parametrize("reverse", [False, True])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "reverse"), each(CELLS, [False, True]))
 def test_a_padded_sequence_is_the_short_one(cell, reverse):
     case = problem(cell)
     options = {"lengths": LENGTHS, "reverse": reverse}
@@ -110,8 +110,9 @@ def test_reverse_is_the_flipped_sequence():
     assert_close(got, want._replace(outputs=want.outputs[::-1]))
 
 
-@pytest.mark.parametrize("way", [*WAYS, "autodiff"])
-@pytest.mark.parametrize("shape", [(0, B, X), (T, 0, X), (0, 0, X)])
+@pytest.mark.parametrize(
+    ("shape", "way"), pairs([(0, B, X), (T, 0, X), (0, 0, X)], [*WAYS, "autodiff"])
+)
 def test_empty_time_and_empty_batch_are_legal(shape, way):
     backward = {**WAYS, "autodiff": lambda sr: sr.Autodiff()}[way](sr)
     case = problem("lstm")

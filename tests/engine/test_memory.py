@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from cases import assert_close
+from pairs import pairs
 
 import scanrnn as sr
 
@@ -30,9 +31,9 @@ def measured(cell, sizes, backward, dtype="float32"):
     return compiled.memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.parametrize("way", WAYS, ids=lambda way: type(way).__name__)
-@pytest.mark.parametrize("kind", ["rnn", "gru", "lstm"])
-@pytest.mark.parametrize("sizes", SHAPES)
+@pytest.mark.parametrize(
+    ("sizes", "kind", "way"), pairs(SHAPES, ["rnn", "gru", "lstm"], WAYS)
+)
 def test_bytes_are_predicted_within_a_tenth(sizes, kind, way):
     cell = getattr(sr, kind)(sizes[-1])
     params, xs, _ = shapes(cell, sizes)

@@ -5,6 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CELLS, WAYS, T, assert_close, error, problem, tolerance
+from pairs import each
 
 import scanrnn as sr
 
@@ -17,8 +18,7 @@ def leaf_errors(case, exact, backward):
     return np.asarray([error(a, b) for a, b in pairs])
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "way"), each(CELLS, WAYS))
 def test_float32_is_no_worse_than_jax_grad(cell, way):
     """Per leaf, over several draws: our worst error against float64, and its own."""
     ours, theirs = [], []
@@ -40,8 +40,7 @@ def test_float32_comes_back_as_float32(cell):
         assert leaf.dtype == jnp.float32
 
 
-@pytest.mark.parametrize("way", [*WAYS, "autodiff"])
-@pytest.mark.parametrize("cell", ["rnn", "gru", "lstm"])
+@pytest.mark.parametrize(("cell", "way"), each(CELLS, [*WAYS, "autodiff"]))
 def test_bfloat16_in_bfloat16_out(cell, way):
     backward = {**WAYS, "autodiff": lambda sr: sr.Autodiff()}[way](sr)
     case = problem(cell, "all").astype(jnp.bfloat16)

@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import pytest
 from cases import CELLS, WAYS, problem
+from pairs import each, pairs
 from programs import count, inner, loops
 
 import scanrnn as sr
@@ -24,9 +25,9 @@ def gradient_jaxpr(case, backward):
     return jax.make_jaxpr(grad)(case.params, case.xs, case.start).jaxpr
 
 
-@pytest.mark.parametrize("option", ["plain", "all", "tokens-all"])
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(
+    ("cell", "way", "option"), pairs(CELLS, WAYS, ["plain", "all", "tokens-all"])
+)
 def test_one_product_per_step_forward_and_backward(cell, way, option):
     jaxpr = gradient_jaxpr(problem(cell, option), WAYS[way](sr))
     innermost = [body for _, body in loops(jaxpr) if not list(loops(body))]
@@ -45,8 +46,9 @@ def while_bodies(hlo):
             yield block.splitlines()
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", [sr.rnn(11), sr.gru(11), sr.lstm(11)])
+@pytest.mark.parametrize(
+    ("cell", "way"), each([sr.rnn(11), sr.gru(11), sr.lstm(11)], WAYS)
+)
 def test_no_weight_is_copied_or_transposed_in_a_loop_over_steps(cell, way):
     """W_h is turned once, before the loop (law 7); no copy of it is made inside."""
     params = cell.init(jax.random.key(0), 3, jnp.float32)
