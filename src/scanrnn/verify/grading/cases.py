@@ -6,7 +6,11 @@ zero, and recurrent weights of spectral radius near 1, so that gradients do not 
 before an error shows.
 """
 
-from typing import Any, NamedTuple
+import dataclasses
+import functools
+import weakref
+from collections.abc import Callable
+from typing import Any, Concatenate, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -15,14 +19,38 @@ from ..rounding import Floats
 from .mistakes.passes import KINDS, step_forward, unroll_forward
 
 Inputs = dict[str, Any]
+P = ParamSpec("P")
+Result = TypeVar("Result")
 
 
-class Case(NamedTuple):
-    """The inputs of one call, in the layout and with the names of the exercise."""
+@dataclasses.dataclass(frozen=True, eq=False)
+class Case:
+    """The inputs of one call, in the layout and with the names of the exercise.
+
+    A case equals only itself, so that what follows from it can be `remembered`.
+    """
 
     name: str
     like: str
     inputs: Inputs
+
+
+def remembered(
+    function: Callable[Concatenate[Case, P], Result],
+) -> Callable[Concatenate[Case, P], Result]:
+    """What follows from a case is computed once and kept as long as the case lives."""
+    known: weakref.WeakKeyDictionary[Case, dict[Any, Result]]
+    known = weakref.WeakKeyDictionary()
+
+    @functools.wraps(function)
+    def recall(case: Case, /, *args: P.args, **kwargs: P.kwargs) -> Result:
+        results = known.setdefault(case, {})
+        key = (args, *kwargs.items())
+        if key not in results:
+            results[key] = function(case, *args, **kwargs)
+        return results[key]
+
+    return recall
 
 
 class Sizes(NamedTuple):
@@ -70,8 +98,9 @@ DRAWS = {
 }
 
 
+@functools.cache
 def official(like: str) -> Case:
-    """The exercise's public test of one of the eight functions.
+    """The exercise's public test of one of the eight functions; read-only.
 
     >>> official("rnn_backward").inputs["da"].shape
     (5, 10, 4)
@@ -85,7 +114,7 @@ def official(like: str) -> Case:
     inputs["parameters"] = zeros | parameters
     if backward:
         inputs |= _cotangents(draw, cell, one_step, sizes._replace(steps=4))
-    return Case("public test", like, with_caches(like, inputs))
+    return shared(Case("public test", like, with_caches(like, inputs)))
 
 
 def generic(
@@ -174,6 +203,16 @@ def map_floats(function: Any, tree: Any) -> Any:
     if isinstance(tree, list | tuple):
         return type(tree)(map_floats(function, value) for value in tree)
     return function(tree) if isinstance(tree, np.ndarray | np.floating) else tree
+
+
+def shared(case: Case) -> Case:
+    """The same case with arrays that nobody can write to, for all who ask for it."""
+
+    def locked(array: Floats) -> Floats:
+        array.setflags(write=False)
+        return array
+
+    return Case(case.name, case.like, map_floats(locked, case.inputs))
 
 
 # Distinct sizes; square ones, where slips that need equal sizes run; and the smallest.

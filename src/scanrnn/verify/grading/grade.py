@@ -1,5 +1,6 @@
 """Someone else's function, judged on the public test and on harder cases."""
 
+import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 from ..report import Verdict
 from ..rounding import Floats
 from . import conventions
-from .cases import DRAWS, GENERIC, Case, generic, official, split
+from .cases import DRAWS, GENERIC, Case, generic, official, shared, split
 from .conventions import Convention
 from .judge import SECONDS, Run, Trial, attempt, expected_leaves, precision, shaped
 from .steps import with_steps
@@ -31,6 +32,7 @@ def grade(
     with distinct sizes, with equal sizes, and with one step and one example; in float64
     and float32. Where it is wrong, every mistake of the catalogue is run again on the
     same cases: those that give the same wrong numbers are the suspects.
+    What the cases and the catalogue give is kept, so a second call takes less time.
 
     Args:
         function: NumPy or JAX; for ``torch`` a ``torch.autograd.Function``.
@@ -117,14 +119,15 @@ def _convention(function: Any, like: str, forward: Any, convention: str) -> Conv
     return conventions.course(function, like)
 
 
+@functools.cache
 def _harder(like: str) -> list[Case]:
     """Random cases in float64, the second so loud that clipping shows; one float32."""
     distinct, square, smallest = GENERIC
     return [
-        generic(like, distinct, 1),
-        generic(like, square, 1, loud=100.0),
-        generic(like, smallest, 1),
-        generic(like, distinct, 1, np.float32, loud=100.0),
+        shared(generic(like, distinct, 1)),
+        shared(generic(like, square, 1, loud=100.0)),
+        shared(generic(like, smallest, 1)),
+        shared(generic(like, distinct, 1, np.float32, loud=100.0)),
     ]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from ..rounding import Expected, Floats, Rough, expected_from
-from .cases import Case, map_floats, split
+from .cases import Case, map_floats, remembered, split
 from .mistakes import Mistake, apply
 from .mistakes.losses import READOUT, readout_backward
 from .mistakes.passes import (
@@ -26,19 +26,19 @@ Wrap = Callable[[Floats], Floats]
 
 
 def replay(
-    case: Case, mistakes: Sequence[Mistake] = (), wrap: Wrap = np.asarray
+    case: Case, mistakes: Sequence[Mistake] = (), wrap: Wrap | None = None
 ) -> Leaves:
     """All that the function under audit returns on a case, by name.
 
     A forward function's caches come out as leaves too: "cache a_prev" of one step, and
-    of a sequence the same with time last.
+    of a sequence the same with time last. Every input passes through ``wrap``.
 
     >>> from .cases import official
     >>> leaves = replay(official("rnn_backward"))
     >>> sorted(leaves)
     ['dWaa', 'dWax', 'da0', 'dba', 'dx']
     """
-    inputs = map_floats(wrap, case.inputs)
+    inputs = map_floats(wrap, case.inputs) if wrap else case.inputs
     if case.like == "readout_backward":
         lines: Any = {}
         for mistake in mistakes:
@@ -131,6 +131,7 @@ def try_replay(case: Case, mistakes: Sequence[Mistake]) -> Leaves | None:
         return None
 
 
+@remembered
 def expect(case: Case, dtype: DTypeLike) -> dict[str, Expected]:
     """What a right function returns on a case, and what each entry may be off by."""
     with np.errstate(all="ignore"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from ..report import Streams, Verdict
 from ..rounding import Expected, Floats, compare
-from .cases import Case, split
+from .cases import Case, remembered, split
 from .conventions import Found
 from .judge import TIMED, Run, Trial, expected_leaves, shaped
 from .mistakes.passes import KINDS, LOOP, unroll_backward
@@ -65,11 +65,12 @@ def _added(whole: Run, seconds: float) -> dict[str, list[Added]]:
 
 def _suffixes(whole: Run, seconds: float) -> Iterator[tuple[int, Trial, Found]]:
     """Runs on the last steps alone, more and more of them, until one fails."""
-    for step in range(_steps(whole.trial.case) - 1, 0, -1):
-        trial = _suffix(whole.trial, step)
-        if trial is None:
-            continue
-        found = trial.convention.run(trial.case, seconds)
+    case, convention = whole.trial.case, whole.trial.convention
+    # Its own forward pass has no way to take the memory before a step.
+    lost = convention.own_caches and case.like.startswith("lstm")
+    for step in range(_steps(case) - 1, 0, -1) if not lost else ():
+        trial = whole.trial._replace(case=_suffix(case, step))
+        found = convention.run(trial.case, seconds)
         if found.failure:
             return
         yield step, trial, found
@@ -81,19 +82,18 @@ def _steps(case: Case) -> int:
     return int(case.inputs["da"].shape[2])
 
 
-def _suffix(trial: Trial, step: int) -> Trial | None:
+@remembered
+def _suffix(case: Case, step: int) -> Case:
     """The same case from a step on; the state before it is the start state."""
-    inputs, like = trial.case.inputs, trial.case.like
-    if trial.convention.own_caches and like.startswith("lstm"):
-        return None  # no way to hand over the memory before the step
+    inputs = case.inputs
     caches = inputs["caches"][step:]
-    part = inputs | {
+    part = {
         "x": inputs["x"][:, :, step:],
         "a0": caches[0]["a_prev"],
         "caches": caches,
         "da": inputs["da"][:, :, step:],
     }
-    return trial._replace(case=trial.case._replace(inputs=part))
+    return Case(case.name, case.like, inputs | part)
 
 
 def _relative(gap: Floats, right: Expected) -> float:
