@@ -15,21 +15,26 @@ from scanrnn.verify.audit.settings import point_of
 RNN = sr.rnn(3)
 
 
-def test_a_right_cell_passes_every_oracle():
+@pytest.fixture(scope="module")
+def right():
     before = jax.config.jax_enable_x64
     verdict = check(sr.rnn(2, activation="relu"))
-    assert verdict.passed, str(verdict)
-    assert {row.oracle for row in verdict.rows} >= {
+    assert jax.config.jax_enable_x64 == before  # as the caller had it
+    return verdict
+
+
+def test_a_right_cell_passes_every_oracle(right):
+    assert right.passed, str(right)
+    assert {row.oracle for row in right.rows} >= {
         *("autodiff", "forward mode", "complex step", "Taylor order", "RTRL"),
         *("linearity", "vjp of step"),
     }
-    cases = " ".join(row.case for row in verdict.rows)
+    cases = " ".join(row.case for row in right.rows)
     for word in (
         *("Stored", "Recomputed", "Checkpointed", "float32", "float64"),
         *("lengths", "mask", "resets", "reverse"),
     ):
         assert word in cases
-    assert jax.config.jax_enable_x64 == before  # as the caller had it
 
 
 def transposed(*args):
@@ -149,13 +154,12 @@ def test_json_and_files_are_read_and_written(file, tmp_path, capsys):
     assert picture.exists()
 
 
-def test_a_checked_cell_can_be_drawn_with_its_two_streams(tmp_path):
-    verdict = check(RNN, dtypes=["float64"])
-    streams = verdict.streams
-    steps = len(verdict.errors["xs"])
+def test_a_checked_cell_can_be_drawn_with_its_two_streams(right, tmp_path):
+    streams = right.streams
+    steps = len(right.errors["xs"])
     assert len(streams.outputs) == len(streams.time) == len(streams.total) == steps
     for out, time, total in zip(*streams, strict=True):
         assert abs(out - time) <= total <= out + time  # the triangle of the two
     path = tmp_path / "streams.png"
-    verdict.plot(str(path))
+    right.plot(str(path))
     assert path.read_bytes()[:4] == b"\x89PNG"

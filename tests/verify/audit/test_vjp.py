@@ -4,6 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pairs import each
 
 import scanrnn as sr
 from scanrnn.verify import assert_vjp, check_vjp
@@ -57,8 +58,9 @@ def arguments(dtype=np.float32, scale=1.0):
     return {"w": draw(3, 3), "b": draw(3)}, draw(5, 3)
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("scale", [1e-8, 1.0, 30.0])
+@pytest.mark.parametrize(
+    ("dtype", "scale"), each([np.float32, np.float64], [1e-8, 1.0, 30.0])
+)
 def test_a_right_rule_is_right(dtype, scale):
     assert_vjp(layer, plain, *arguments(dtype, scale))
 
@@ -82,8 +84,7 @@ WRONG = {
 }
 
 
-@pytest.mark.parametrize("dtype", [np.float32, np.float64])
-@pytest.mark.parametrize("name", WRONG)
+@pytest.mark.parametrize(("name", "dtype"), each(WRONG, [np.float32, np.float64]))
 def test_a_wrong_leaf_is_told_and_described(name, dtype):
     verdict = check_vjp(broken(WRONG[name]), plain, *arguments(dtype), time={"xs": 0})
     assert {row.leaf for row in verdict.rows if not row.passed} == {name.split()[0]}
