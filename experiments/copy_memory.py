@@ -43,17 +43,8 @@ import numpy as np
 import typer
 from jax import Array
 from rich.table import Table
-from shared.memory import (
-    CONTESTANTS,
-    Net,
-    Runs,
-    Task,
-    chosen,
-    draw_curves,
-    spread,
-    train,
-    weights,
-)
+from shared import memory
+from shared.memory import Cells, Hidden, Net, Runs, Task, Trained
 from shared.study import Picture, Seeds, Steps, console, figure, save
 
 import scanrnn as sr
@@ -120,47 +111,43 @@ def copy_task(blanks: int) -> Task:
 
 def table_of(runs: Runs, blanks: int) -> Table:
     """Cross entropy and recall, least to largest over the seeds."""
-    table = Table(
-        title=f"copy over {blanks} blanks: without memory {baseline(blanks):.4f} nats, "
+
+    def nats(trained: list[Trained]) -> str:
+        return memory.spread((float(run.score.entropy) for run in trained), ".4f")
+
+    def recalled(trained: list[Trained]) -> str:
+        return memory.spread((float(run.score.shares.mean()) for run in trained), ".0%")
+
+    title = (
+        f"copy over {blanks} blanks: without memory {baseline(blanks):.4f} nats, "
         f"and {1 / KINDS:.0%} of the symbols"
     )
-    for header in (
-        "cell", "weights", "updates", "held-out nats", "symbols recalled",
-        "Bai et al. 2018, T = 1000",
-    ):  # fmt: skip
-        table.add_column(header, justify="left" if header == "cell" else "right")
-    for name, trained in runs.items():
-        table.add_row(
-            CONTESTANTS[name].label,
-            f"{weights(trained[0].net):,}",
-            spread((len(run.losses) for run in trained), "d"),
-            spread((float(run.score.entropy) for run in trained), ".4f"),
-            spread((float(run.score.shares.mean()) for run in trained), ".0%"),
-            PUBLISHED.get(name, ""),
-        )
-    return table
+    columns: memory.Columns = {"held-out nats": nats, "symbols recalled": recalled}
+    return memory.table(title, runs, columns, ("Bai et al. 2018, T = 1000", PUBLISHED))
 
 
 def picture_of(runs: Runs, blanks: int) -> Any:
     """Cross entropy by updates, and recall by place, one line a seed."""
     drawing, (left, right) = figure(1, 2, width=11)
     best = {n: np.mean([r.score.shares.mean() for r in t]) for n, t in runs.items()}
-    said = ", ".join(f"{CONTESTANTS[n].label} {share:.0%}" for n, share in best.items())
+    said = ", ".join(
+        f"{memory.CONTESTANTS[n].label} {share:.0%}" for n, share in best.items()
+    )
     drawing.suptitle(
         f"Recall of {SYMBOLS} symbols after {blanks} blanks (chance 12%):\n{said}",
         fontsize=11,
     )
     label = f"no memory: {baseline(blanks):.3f}"
     left.axhline(baseline(blanks), color="black", ls="--", lw=0.8, label=label)
-    draw_curves(left, runs)
+    memory.draw_curves(left, runs)
     left.set(ylabel="cross entropy, nats a step", ylim=(0, 2.2 * baseline(blanks)))
     left.legend(fontsize=8, loc="lower left")
     places = 1 + np.arange(SYMBOLS)
     right.axhline(1 / KINDS, color="black", ls="--", lw=0.8, label="chance: 1/8")
     for name, trained in runs.items():
+        colour = memory.CONTESTANTS[name].colour
         for run in trained:
-            right.plot(places, run.score.shares, "o-", color=CONTESTANTS[name].colour,
-                       ms=3, lw=1)  # fmt: skip
+            right.plot(places, run.score.shares, "o-", color=colour, ms=3, lw=1)
     right.set(xlabel="place of the symbol", ylabel="share recalled", ylim=(0, 1.03))
     right.set_xticks(places)
     right.legend(fontsize=8, loc="center right", bbox_to_anchor=(1, 0.47))
@@ -171,17 +158,13 @@ def main(
     length: Annotated[int, typer.Option(min=1, help="T, the blanks.")] = 100,
     seeds: Seeds = 3,
     steps: Steps = 2000,
-    hidden: Annotated[
-        int, typer.Option(min=1, help="H of the gated cells; the others have twice.")
-    ] = 64,
-    cells: Annotated[
-        str, typer.Option(help=f"Of {', '.join(CONTESTANTS)}; commas between.")
-    ] = "rnn,irnn,gru,lstm",
+    hidden: Hidden = 64,
+    cells: Cells = memory.EVERYBODY,
     picture: Picture = None,
 ) -> None:
     """Trains every cell from several seeds."""
-    names = chosen(cells)
-    runs = train(names, copy_task(length), seeds=seeds, hidden=hidden, steps=steps)
+    sizes = {"seeds": seeds, "hidden": hidden, "steps": steps}
+    runs = memory.train(memory.chosen(cells), copy_task(length), **sizes)
     console.print(table_of(runs, length))
     save(picture_of(runs, length), picture, "copy_memory")
 

@@ -40,11 +40,12 @@ import typer
 from jax import Array, lax
 from matplotlib.figure import Figure
 from rich.table import Table
-from shared.char import Params, draw, init, loss_of_outputs, text, train
-from shared.study import Picture, Seed, Steps, console, figure, save
+from shared.char import Params, draw, init, loss_of_outputs, text, train_each
+from shared.study import Batch, Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 
+TRAINED = 64  # characters in a row
 CLIP = 1.0
 FADED = 0.01  # of the norm at lag 0: the horizon
 NEAR = 0.02  # per step, between a slope and its prediction
@@ -235,20 +236,17 @@ def draw_picture(flows: dict[str, tuple[Flow, Flow]]) -> Figure:
 def main(
     units: Annotated[int, typer.Option(min=2, help="H of every cell.")] = 64,
     length: Annotated[int, typer.Option(min=12, help="T, steps back.")] = 100,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    batch: Batch = 32,
     steps: Steps = 300,
     seed: Seed = 0,
     picture: Picture = None,
 ) -> None:
     """Measures fresh models, trains them, measures again, prints and draws."""
     keys = jax.random.split(jax.random.key(seed), 3)
+    models = {name: begin(kind, units, keys[0]) for name, kind in KINDS.items()}
+    sizes = {"steps": steps, "length": TRAINED, "batch": batch}
     flows, ends = {}, {}
-    for name, kind in KINDS.items():
-        cell, fresh = begin(kind, units, keys[0])
-        run = train(
-            cell, fresh, keys[1], steps=steps, length=64, batch=batch, clip=CLIP,
-            label=name,
-        )  # fmt: skip
+    for name, (cell, fresh, run) in train_each(models, keys[1], clip=CLIP, **sizes):
         before, after = (
             measure(cell, params, keys[2], length, batch)
             for params in (fresh, run.params)

@@ -43,17 +43,8 @@ import numpy as np
 import typer
 from jax import Array
 from rich.table import Table
-from shared.memory import (
-    CONTESTANTS,
-    Net,
-    Runs,
-    Task,
-    chosen,
-    draw_curves,
-    spread,
-    train,
-    weights,
-)
+from shared import memory
+from shared.memory import Cells, Hidden, Net, Runs, Task, Trained
 from shared.study import Picture, Seeds, Steps, console, figure, save
 
 import scanrnn as sr
@@ -146,25 +137,18 @@ def parity_accuracy(cell: sr.Cell, net: Net) -> Array:
 def solved(runs: Runs, right: Callable[[np.ndarray], bool]) -> str:
     """Who reaches the level with every seed, in words."""
     names = [n for n, trained in runs.items() if all(right(r.score) for r in trained)]
-    return ", ".join(CONTESTANTS[name].label for name in names) or "none"
+    return ", ".join(memory.CONTESTANTS[name].label for name in names) or "none"
 
 
 def adding_table(runs: Runs, length: int) -> Table:
     """Updates and held-out errors, least to largest over the seeds."""
-    table = Table(title=f"adding, T = {length}: say 1 and the error is {BASELINE:.3f}")
-    for header in (
-        "cell", "weights", "updates", "held-out error", "Bai et al. 2018, T = 600"
-    ):  # fmt: skip
-        table.add_column(header, justify="left" if header == "cell" else "right")
-    for name, trained in runs.items():
-        table.add_row(
-            CONTESTANTS[name].label,
-            f"{weights(trained[0].net):,}",
-            spread((len(run.losses) for run in trained), "d"),
-            spread(float(run.score) for run in trained),
-            PUBLISHED.get(name, ""),
-        )
-    return table
+
+    def error(trained: list[Trained]) -> str:
+        return memory.spread(float(run.score) for run in trained)
+
+    title = f"adding, T = {length}: say 1 and the error is {BASELINE:.3f}"
+    published = ("Bai et al. 2018, T = 600", PUBLISHED)
+    return memory.table(title, runs, {"held-out error": error}, published)
 
 
 def parity_table(runs: Runs) -> Table:
@@ -177,10 +161,9 @@ def parity_table(runs: Runs) -> Table:
     for header in ("updates", *map(str, TESTED)):
         table.add_column(header, justify="right")
     for name, trained in runs.items():
-        updates = spread((len(run.losses) for run in trained), "d")
         least = np.min([run.score for run in trained], axis=0)
         shares = (format(share, ".1%") for share in least)
-        table.add_row(CONTESTANTS[name].label, updates, *shares)
+        table.add_row(memory.CONTESTANTS[name].label, memory.updates(trained), *shares)
     return table
 
 
@@ -189,7 +172,7 @@ def picture_of(adding_runs: Runs, parity_runs: Runs, length: int) -> Any:
     drawing, (left, middle, right) = figure(1, 3, width=13, height=4.6)
     draw_adding(left, adding_runs, length)
     middle.set_title(f"Parity, up to {TRAINED} bits in training")
-    draw_curves(middle, parity_runs)
+    memory.draw_curves(middle, parity_runs)
     middle.set(ylabel="cross entropy, nats", yscale="log")
     middle.legend(fontsize=8, loc="lower left")
     draw_lengths(right, parity_runs)
@@ -202,7 +185,7 @@ def draw_adding(axes: Any, runs: Runs, length: int) -> None:
     axes.set_title(f"Adding 2 of {length} numbers, solved by:\n{able}")
     axes.axhline(BASELINE, color="black", ls="--", lw=0.8, label="say 1: 1/6")
     axes.axhline(LEVEL, color="black", ls=":", lw=0.8, label="solved: 0.001")
-    draw_curves(axes, runs)
+    memory.draw_curves(axes, runs)
     axes.set(ylabel="mean squared error", yscale="log", ylim=(2e-4, 3))
     axes.legend(fontsize=8, loc="lower left")
 
@@ -212,8 +195,9 @@ def draw_lengths(axes: Any, runs: Runs) -> None:
     able = solved(runs, lambda shares: bool(shares.min() == 1))
     axes.set_title(f"Parity of longer strings, always right:\n{able}")
     for name, trained in runs.items():
+        colour = memory.CONTESTANTS[name].colour
         for run in trained:
-            axes.plot(TESTED, run.score, "o-", color=CONTESTANTS[name].colour, ms=4)
+            axes.plot(TESTED, run.score, "o-", color=colour, ms=4)
     axes.axhline(0.5, color="black", ls="--", lw=0.8, label="a coin")
     axes.axvline(TRAINED, color="black", ls=":", lw=0.8, label="longest in training")
     axes.set(xlabel="bits", ylabel="accuracy", xscale="log", ylim=(0.45, 1.03))
@@ -226,18 +210,15 @@ def main(
     length: Annotated[int, typer.Option(min=4, help="T, of the adding task.")] = 200,
     seeds: Seeds = 3,
     steps: Steps = 3000,
-    hidden: Annotated[
-        int, typer.Option(min=1, help="H of the gated cells; the others have twice.")
-    ] = 32,
-    cells: Annotated[
-        str, typer.Option(help=f"Of {', '.join(CONTESTANTS)}; commas between.")
-    ] = "rnn,irnn,gru,lstm",
+    hidden: Hidden = 32,
+    cells: Cells = memory.EVERYBODY,
     picture: Picture = None,
 ) -> None:
     """Trains every cell on both tasks, from several seeds."""
-    names, sizes = chosen(cells), {"seeds": seeds, "hidden": hidden, "steps": steps}
-    adding_runs = train(names, adding_task(length), **sizes)
-    parity_runs = train(names, parity_task(), **sizes)
+    names = memory.chosen(cells)
+    sizes = {"seeds": seeds, "hidden": hidden, "steps": steps}
+    adding_runs = memory.train(names, adding_task(length), **sizes)
+    parity_runs = memory.train(names, parity_task(), **sizes)
     console.print(adding_table(adding_runs, length), parity_table(parity_runs))
     save(picture_of(adding_runs, parity_runs, length), picture, "many_to_one")
 

@@ -29,8 +29,18 @@ from jax.flatten_util import ravel_pytree
 from matplotlib.figure import Figure
 from rich.progress import track
 from rich.table import Table
-from shared.char import Params, draw, init, loss_of_outputs, text, train
-from shared.study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, save
+from shared.char import Params, loss_of_outputs, progress, train_cells
+from shared.study import (
+    COLOURS,
+    Batch,
+    Picture,
+    Seed,
+    Steps,
+    Units,
+    console,
+    figure,
+    save,
+)
 
 import scanrnn as sr
 
@@ -149,27 +159,22 @@ def draw_picture(rows: list[Row]) -> Figure:
 
 
 def main(
-    units: Annotated[int, typer.Option(min=1, help="H of every cell.")] = 64,
+    units: Units = 64,
     length: Annotated[int, typer.Option(min=9, help="T, characters in a row.")] = 96,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    batch: Batch = 32,
     steps: Steps = 300,
     seed: Seed = 0,
     picture: Picture = None,
 ) -> None:
     """Trains the three cells, compares the gradients, prints and draws."""
-    key_init, key_train, key_batch = jax.random.split(jax.random.key(seed), 3)
-    xs, labels = draw(text().tokens, key_batch, length, batch)
+    sizes = {"steps": steps, "length": length, "batch": batch}
+    piece, models = train_cells(seed, units, **sizes)
     rows = []
-    for name, make in CELLS.items():
-        cell = make(units)
-        fresh = init(cell, key_init)
-        run = train(
-            cell, fresh, key_train, steps=steps, length=length, batch=batch, label=name
-        )
-        console.print(f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}")
-        rows += study(name, cell, {False: fresh, True: run.params}, xs, labels)
+    for name, (cell, fresh, run) in models:
+        console.print(f"{name}: {progress(run)}")
+        rows += study(name, cell, {False: fresh, True: run.params}, *piece)
     console.print(table_of(rows))
-    for name in CELLS:
+    for name in dict.fromkeys(row.cell for row in rows):
         fresh_k, trained_k = needed(rows, name, False), needed(rows, name, True)
         console.print(
             f"{name}: a cosine of {ENOUGH} needs k2 = {fresh_k} when fresh, "

@@ -31,8 +31,18 @@ import typer
 from jax import Array
 from matplotlib.figure import Figure
 from rich.table import Table
-from shared.char import Params, draw, init, loss_of_outputs, text, train
-from shared.study import CELLS, COLOURS, Picture, Seed, Steps, console, figure, save
+from shared.char import Params, loss_of_outputs, progress, train_cells
+from shared.study import (
+    COLOURS,
+    Batch,
+    Picture,
+    Seed,
+    Steps,
+    Units,
+    console,
+    figure,
+    save,
+)
 
 import scanrnn as sr
 
@@ -199,28 +209,23 @@ def draw_picture(
 
 
 def main(
-    units: Annotated[int, typer.Option(min=1, help="H of every cell.")] = 64,
+    units: Units = 64,
     length: Annotated[int, typer.Option(min=8, help="T, characters in a row.")] = 64,
-    batch: Annotated[int, typer.Option(min=1, help="Rows of a batch.")] = 32,
+    batch: Batch = 32,
     steps: Steps = 300,
     seed: Seed = 0,
     picture: Picture = None,
 ) -> None:
     """Trains the three cells, takes their gradients apart, prints and draws."""
-    key_init, key_train, key_batch = jax.random.split(jax.random.key(seed), 3)
-    xs, labels = draw(text().tokens, key_batch, length, MEASURED * batch)
+    piece, models = train_cells(
+        seed, units, steps=steps, length=length, batch=batch, measured=MEASURED
+    )
     streams, found = {}, {}
-    for name, make in CELLS.items():
-        cell = make(units)
-        run = train(
-            cell, init(cell, key_init), key_train,
-            steps=steps, length=length, batch=batch, label=name,
-        )  # fmt: skip
-        streams[name] = streams_of(cell, run.params, xs, labels)
-        found[name] = losses_of(cell, run.params, xs, labels)
-        one = streams[name]
+    for name, (cell, _, run) in models:
+        streams[name] = one = streams_of(cell, run.params, *piece)
+        found[name] = losses_of(cell, run.params, *piece)
         console.print(
-            f"{name}: loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}; "
+            f"{name}: {progress(run)}; "
             f"through time / from output {middle(one.time / one.output):.2f}, "
             f"angle {middle(one.angle):.0f} degrees (middle half of the steps)"
         )

@@ -4,15 +4,17 @@ The text is the default corpus of `scanrnn.charlm`, the documentation topics of 
 """
 
 import functools
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 from jax import Array
-from shared.study import Watched, watch
 
 import scanrnn as sr
 from scanrnn.charlm import load_corpus
+
+from .study import CELLS, Watched, watch
 
 
 class Params(NamedTuple):
@@ -22,11 +24,23 @@ class Params(NamedTuple):
     dense: sr.DenseParams
 
 
+class Model(NamedTuple):
+    """A cell, and what is learnt before and after its training."""
+
+    cell: sr.Cell
+    fresh: Params
+    run: Watched
+
+
 class Text(NamedTuple):
     """Tokens (N,) and the number of characters they may stand for."""
 
     tokens: Array
     size: int
+
+
+Piece = tuple[Array, Array]  # characters, and those that follow, both (T, B)
+Models = Iterator[tuple[str, Model]]  # with their names
 
 
 @functools.cache
@@ -45,7 +59,7 @@ def init(cell: sr.Cell, key: Array) -> Params:
     return Params(cell.init(key_cell, size), sr.init_dense(key_dense, units, size))
 
 
-def draw(tokens: Array, key: Array, length: int, batch: int) -> tuple[Array, Array]:
+def draw(tokens: Array, key: Array, length: int, batch: int) -> Piece:
     """Pieces of the text and the character that follows each, both (T, B)."""
     firsts = jax.random.randint(key, (batch,), 0, tokens.size - length)
     at = firsts + jnp.arange(length + 1)[:, None]
@@ -80,3 +94,33 @@ def train(
         return loss_of_outputs(params.dense, outputs, labels)
 
     return watch(loss, params, key, steps=steps, rate=3e-3, clip=clip, label=label)
+
+
+def train_cells(
+    seed: int, units: int, *, steps: int, length: int, batch: int, measured: int = 1
+) -> tuple[Piece, Models]:
+    """A piece of the text to measure on, and the three cells as they get trained.
+
+    All start from the same key and read the same batches; the piece is as large as
+    ``measured`` of them.
+    """
+    for_params, for_training, for_piece = jax.random.split(jax.random.key(seed), 3)
+    cells = {name: make(units) for name, make in CELLS.items()}
+    models = {name: (cell, init(cell, for_params)) for name, cell in cells.items()}
+    sizes = {"steps": steps, "length": length, "batch": batch}
+    piece = draw(text().tokens, for_piece, length, measured * batch)
+    return piece, train_each(models, for_training, **sizes)
+
+
+def train_each(
+    models: dict[str, tuple[sr.Cell, Params]], key: Array, **options: Any
+) -> Models:
+    """Trains one after the other on the same batches; the options are of `train`."""
+    for name, (cell, fresh) in models.items():
+        run = train(cell, fresh, key, label=name, **options)
+        yield name, Model(cell, fresh, run)
+
+
+def progress(run: Watched) -> str:
+    """The loss before the first update, and the mean over the last twenty."""
+    return f"loss {run.told[0]:.2f} -> {run.told[-20:].mean():.2f}"

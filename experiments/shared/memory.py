@@ -7,16 +7,18 @@ derivative.
 
 import functools
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
 from jax import Array
-from shared.study import fit
+from rich.table import Table
 
 import scanrnn as sr
+
+from .study import fit
 
 CHUNK = 50  # updates that a point of a curve is the mean of
 
@@ -122,6 +124,15 @@ CONTESTANTS = {
 }
 
 
+EVERYBODY = ",".join(CONTESTANTS)
+Cells = Annotated[
+    str, typer.Option(help=f"Of {', '.join(CONTESTANTS)}; commas between.")
+]
+Hidden = Annotated[
+    int, typer.Option(min=1, help="H of the gated cells; the others have twice.")
+]
+
+
 def chosen(cells: str) -> list[str]:
     """Names of contestants from a list with commas.
 
@@ -188,6 +199,34 @@ def _train_one(
 def weights(net: Net) -> int:
     """How many numbers are trained."""
     return sum(leaf.size for leaf in jax.tree.leaves(net))
+
+
+def updates(trained: list[Trained]) -> str:
+    """How many there were until the level or the end was reached."""
+    return spread((len(run.losses) for run in trained), "d")
+
+
+Columns = dict[str, Callable[[list[Trained]], str]]  # what each says of some runs
+
+
+def table(
+    title: str, runs: Runs, columns: Columns, published: tuple[str, dict[str, str]]
+) -> Table:
+    """A row a contestant: its size, its updates, and what was measured.
+
+    Args:
+        columns: what was measured, by header.
+        published: a header, and what others measured of some of them.
+    """
+    drawn = Table("cell", title=title)
+    for header in ("weights", "updates", *columns, published[0]):
+        drawn.add_column(header, justify="right")
+    for name, trained in runs.items():
+        size = f"{weights(trained[0].net):,}"
+        said = [column(trained) for column in columns.values()]
+        known = published[1].get(name, "")
+        drawn.add_row(CONTESTANTS[name].label, size, updates(trained), *said, known)
+    return drawn
 
 
 def curve(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -9,7 +9,6 @@ import numpy as np
 import optax
 import typer
 from jax import Array
-from shared.study import console, fit
 
 import scanrnn as sr
 from scanrnn.charlm import (
@@ -23,6 +22,8 @@ from scanrnn.charlm import (
     load_writer,
     read_about,
 )
+
+from .study import console, fit
 
 WINDOW = 64  # steps read before the error is sent back
 BATCH = 32

@@ -1,47 +1,48 @@
-"""Copy memory: the task is what it says, the gradients right, and cells learn."""
+"""Copy memory: the task is what it says, the gradients right, and a cell learns it."""
 
 import copy_memory
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-import shared.memory
 import typer
+from shared import memory
 
 import scanrnn as sr
 
 KEY = jax.random.key(0)
+EVERY = pytest.mark.exhaustive
 
 
 @pytest.mark.parametrize("blanks", [1, 7])
 def test_symbols_come_first_and_are_told_last(blanks):
     batch = copy_memory.copying(KEY, blanks, 50)
     assert batch.xs.shape == batch.targets.shape == (blanks + 20, 50)
-    for xs, targets in zip(
-        *map(np.asarray, (batch.xs.T, batch.targets.T)), strict=True
-    ):
+    words, answers = (np.asarray(tokens).T for tokens in batch)
+    for xs, targets in zip(words, answers, strict=True):
         symbols = xs[:10].tolist()
-        assert set(symbols) <= set(range(1, 9))
         assert xs[10:].tolist() == [0] * (blanks - 1) + [9] + [0] * 10
         assert targets.tolist() == [0] * (blanks + 10) + symbols
-    assert set(np.asarray(batch.xs[:10]).ravel()) == set(range(1, 9))
+    # That one of eight is missing among 500 has a chance of 8 (7/8)^500 = 1e-28.
+    assert set(words[:, :10].ravel()) == set(range(1, 9))
 
 
 def test_the_baseline_is_the_loss_of_who_knows_all_but_the_symbols():
-    batch = copy_memory.copying(KEY, 13, 3)
-    logits = np.full((33, 3, 9), -100.0, np.float32)
+    batch = copy_memory.copying(KEY, 7, 50)
+    logits = np.full((27, 50, 9), -100.0, np.float32)
     logits[:-10, :, 0] = 0
     logits[-10:, :, 1:] = 0
-    loss = sr.softmax_cross_entropy(logits, batch.targets)
-    assert abs(loss - copy_memory.baseline(13)) < 1e-5
+    loss = jax.jit(sr.softmax_cross_entropy)(logits, batch.targets)
+    assert abs(loss - copy_memory.baseline(7)) < 1e-5
     assert abs(copy_memory.baseline(1000) - 0.02039) < 1e-5
 
 
-@pytest.mark.parametrize("name", list(shared.memory.CONTESTANTS))
+@pytest.mark.parametrize(
+    "name",
+    ["irnn", *(pytest.param(name, marks=EVERY) for name in ("rnn", "gru", "lstm"))],
+)
 def test_gradients_are_those_of_autodiff(name):
-    cell, net = shared.memory.draw(
-        name, KEY, inputs=10, outputs=9, hidden=5, longest=23
-    )
+    cell, net = memory.draw(name, KEY, inputs=10, outputs=9, hidden=5, longest=23)
     batch = copy_memory.copying(KEY, 3, 2)
 
     def gradient(way):
@@ -57,23 +58,26 @@ def test_gradients_are_those_of_autodiff(name):
         assert jnp.abs(leaf - other).max() <= 1e-5 * jnp.abs(other).max()
 
 
-def test_a_short_copy_is_learned(monkeypatch):
+def test_a_short_copy_is_learned_drawn_and_told(tmp_path, monkeypatch, capsys):
+    """Of two symbols. Over ten seeds the entropy is 0.004 to 0.02 nats.
+
+    A quarter of the baseline is 0.15, more than twenty standard deviations away.
+    """
+    found, table_of = {}, copy_memory.table_of
     monkeypatch.setattr(copy_memory, "SYMBOLS", 2)
-    task = copy_memory.copy_task(3)
-    [run] = shared.memory.train(["gru"], task, seeds=1, hidden=16, steps=500)["gru"]
-    assert run.score.shares.shape == (2,)
-    assert run.score.shares.mean() > 0.9
-    assert run.score.entropy < copy_memory.baseline(3) / 4
-
-
-def test_it_draws_its_picture_and_prints_every_cell(tmp_path, capsys):
-    path = tmp_path / "a" / "picture.png"
-    copy_memory.main(
-        length=3, seeds=2, steps=3, hidden=2, cells="rnn,gru", picture=path
+    monkeypatch.setattr(
+        copy_memory, "table_of", lambda runs, T: found.update(runs) or table_of(runs, T)
     )
+    path = tmp_path / "a" / "picture.png"
+    copy_memory.main(length=3, seeds=2, steps=500, hidden=16, cells="gru", picture=path)
     assert path.read_bytes().startswith(b"\x89PNG")
+    assert list(found) == ["gru"]
+    assert len(found["gru"]) == 2
+    for run in found["gru"]:
+        assert run.score.shares.shape == (2,)
+        assert run.score.entropy < copy_memory.baseline(3) / 4
     printed = capsys.readouterr().out
-    assert printed.count("tanh RNN, orthogonal") == printed.count("GRU") == 1
+    assert printed.count("GRU") == 1
     assert "LSTM" not in printed
 
 
