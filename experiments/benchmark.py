@@ -27,14 +27,15 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-import bench.contestants
 import bench.grid
 import bench.scaling
 import bench.training
 import jax
 import typer
-from bench.cases import GRID, Case
+from bench.cases import Case
 from bench.grid import Plan
+from bench.options import cases_of, factors_of, names_of, split
+from bench.ours import WAYS
 from bench.plots import pictures
 from bench.report import (
     Report,
@@ -52,8 +53,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from shared.study import CELLS
 
 PARTS = ("grid", "training", "scaling", "compiling", "final")
-QUICK_SIZES = ("100x1x32x64", "100x32x64x128")
-QUICK_ONLY = (*bench.contestants.WAYS, "scan", "linen", "torch")
+QUICK_ONLY = (*WAYS, "scan", "linen", "torch")
 SMALL_WHILE = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
 
 console = Console(width=240, highlight=False, soft_wrap=True)
@@ -119,47 +119,6 @@ def set_up(devices: int, small_while: int | None) -> None:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} {SMALL_WHILE}{small_while}"
     jax.config.update("jax_num_cpu_devices", devices)
-
-
-def split(text: str) -> list[str]:
-    """The entries of a list with commas."""
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def names_of(text: str, known: tuple[str, ...], what: str) -> list[str]:
-    """The entries of a list, all of them known."""
-    names = split(text)
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
-        raise typer.BadParameter(
-            f"expected --{what} of {', '.join(known)}, got {text!r}"
-        )
-    return names
-
-
-def factors_of(text: str) -> tuple[int, ...]:
-    """The unroll factors of a list, the smallest first."""
-    names = split(text)
-    if not names or not all(name.isdecimal() and int(name) for name in names):
-        raise typer.BadParameter(
-            f"expected --unrolls such as 1,2,4,8: positive integers, got {text!r}"
-        )
-    return tuple(sorted({int(name) for name in names}))
-
-
-def cases_of(cells: list[str], sizes: str, quick: bool) -> list[Case]:
-    """The cases of the grid that were asked for."""
-    wanted = split(sizes) or (list(QUICK_SIZES) if quick else [])
-    known = sorted({case.size for case in GRID})
-    if unknown := [size for size in wanted if size not in known]:
-        raise typer.BadParameter(
-            f"expected --sizes of {', '.join(known)}, got {', '.join(unknown)}"
-        )
-    return [
-        case
-        for case in GRID
-        if case.cell in cells and (not wanted or case.size in wanted)
-    ]
 
 
 def run(

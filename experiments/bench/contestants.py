@@ -1,4 +1,4 @@
-"""What a contestant is, and those that need JAX alone: our ways back, plain scans."""
+"""What a contestant is, and how one is built that JAX differentiates and compiles."""
 
 import time
 from collections.abc import Callable
@@ -10,11 +10,10 @@ import numpy as np
 from jax import Array, lax
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
-from shared.study import CELLS
 
 import scanrnn as sr
 
-from .cases import Answer, Case, Problem
+from .cases import Answer, Problem
 
 Loss = Callable[[Any, Array, Array], Array]
 Gradient = Callable[[Any, Array, Array], Any]
@@ -65,14 +64,6 @@ class Contestant(NamedTuple):
     layout: Layout = Layout()
     differs: str = ""
     lacks: tuple[str, ...] = ()
-
-
-WAYS: dict[str, sr.Backward] = {
-    "Stored": sr.Stored(),
-    "Recomputed": sr.Recomputed(),
-    "Checkpointed": sr.Checkpointed(),
-    "Autodiff": sr.Autodiff(),
-}
 
 
 def same(params: Any) -> Any:
@@ -195,99 +186,3 @@ def compile_of(function: Any, *arguments: Any) -> tuple[Any, float]:
 def temporary(compiled: Any) -> float:
     """Megabytes that a program needs besides its inputs and outputs, per device."""
     return float(compiled.memory_analysis().temp_size_in_bytes / 1e6)
-
-
-def way_loss(cell: sr.Cell, way: sr.Backward, *, of_final: bool = False) -> Loss:
-    """The loss of a case, with a way back of scanrnn.
-
-    It reads all outputs, or the final state alone.
-    """
-
-    def loss(params: Any, xs: Array, weights: Array) -> Array:
-        run = sr.unroll(cell, params, xs, backward=way)
-        if of_final:
-            return jnp.sum(run.final.h * weights[-1])
-        return jnp.sum(run.outputs * weights)
-
-    return loss
-
-
-def ours(case: Case, layout: Layout = Layout()) -> list[Contestant]:
-    """Every way back of scanrnn."""
-    cell = CELLS[case.cell](case.H)
-    return [
-        Contestant(
-            name=layout.named(name),
-            group="scan" if name == "Autodiff" else "ours",
-            build=by_jax(way_loss(cell, way), layout=layout),
-            cell=cell,
-            layout=layout,
-        )
-        for name, way in WAYS.items()
-        if layout.devices == 1 or name != "Autodiff"  # sharded, it is the hoisted scan
-    ]
-
-
-def plain_step(kind: str, params: Any, state: Any, drive: Array) -> Any:
-    """A step as it is written without this library; state is (h,) or (h, c)."""
-    h = state[0]
-    recurrent = h @ params.w_h
-    if kind == "rnn":
-        return (jnp.tanh(drive + recurrent),)
-    if kind == "gru":
-        a_r, a_z, a_n = jnp.split(drive, 3, -1)
-        u_r, u_z, u_n = jnp.split(recurrent, 3, -1)
-        r, z = jax.nn.sigmoid(a_r + u_r), jax.nn.sigmoid(a_z + u_z)
-        n = jnp.tanh(a_n + r * (u_n + params.b_hn))
-        return ((1 - z) * n + z * h,)
-    i, f, g, o = jnp.split(drive + recurrent, 4, -1)
-    c = jax.nn.sigmoid(f) * state[1] + jax.nn.sigmoid(i) * jnp.tanh(g)
-    return jax.nn.sigmoid(o) * jnp.tanh(c), c
-
-
-def scan_loss(
-    case: Case, *, hoisted: bool, unroll: int = 1, of_final: bool = False
-) -> Loss:
-    """`lax.scan` and nothing else; the input product before the loop if hoisted.
-
-    The loss reads all outputs, or the final state alone.
-    """
-
-    def project(params: Any, xs: Array) -> Array:
-        product = params.w_x[xs] if case.tokens else xs @ params.w_x
-        return product + params.b
-
-    def loss(params: Any, xs: Array, weights: Array) -> Array:
-        def body(state: Any, x: Array) -> Any:
-            drive = x if hoisted else project(params, x)
-            state = plain_step(case.cell, params, state, drive)
-            return state, None if of_final else state[0]
-
-        zeros = jnp.zeros_like(weights[0])
-        start = (zeros,) * (2 if case.cell == "lstm" else 1)
-        inputs = project(params, xs) if hoisted else xs
-        final, outputs = lax.scan(body, start, inputs, unroll=unroll)
-        if of_final:
-            return jnp.sum(final[0] * weights[-1])
-        return jnp.sum(outputs * weights)
-
-    return loss
-
-
-def scan(
-    case: Case,
-    *,
-    hoisted: bool,
-    unroll: int = 1,
-    layout: Layout = Layout(),
-) -> Contestant:
-    """`jax.grad` of a plain scan."""
-    name = "scan, hoisted" if hoisted else "scan, naive"
-    loss = scan_loss(case, hoisted=hoisted, unroll=unroll)
-    return Contestant(
-        name=layout.named(f"{name}, unroll {unroll}"),
-        group="scan",
-        build=by_jax(loss, layout=layout),
-        cell=CELLS[case.cell](case.H),
-        layout=layout,
-    )

@@ -8,9 +8,11 @@ import jax
 from . import peers
 from . import torch as by_torch
 from .cases import Answer, Case, Problem, draw, error_of, truth
-from .contestants import Contestant, Layout, Ready, ours, scan
+from .contestants import Contestant, Layout, Ready
 from .nets import contestant
+from .ours import ours
 from .report import Measured, Row
+from .scans import scan
 from .timing import Spread, product_rate, take_turns
 
 LONG = 1000  # steps: from here on the batch is spread by jit, too

@@ -9,16 +9,10 @@ import jax.numpy as jnp
 from shared.study import CELLS
 
 from .cases import Case, draw
-from .contestants import (
-    WAYS,
-    Loss,
-    compile_of,
-    ours,
-    scan_loss,
-    temporary,
-    way_loss,
-)
+from .contestants import Loss, compile_of, temporary
+from .ours import WAYS, ours, way_loss
 from .report import Point
+from .scans import scan_loss
 from .timing import take_turns
 
 LENGTHS = (64, 256, 1024, 4096, 16384)

@@ -20,7 +20,6 @@ import scanrnn as sr
 from . import peers
 from .cases import BETAS, CLIP, EPSILON, FIRST, RATE, VOCABULARY, Case, Start, draw
 from .contestants import (
-    WAYS,
     Layout,
     Loss,
     Ready,
@@ -32,6 +31,7 @@ from .contestants import (
 )
 from .grid import Plan, layouts, measured
 from .nets import Net
+from .ours import WAYS
 from .report import Row
 from .timing import product_rate, take_turns
 from .torch import trainer, use_all_cores

@@ -111,7 +111,11 @@ def memory_of_final(points: Iterable[Point]) -> list[Verdict]:
     }
 
     def shares(name: str) -> Found:
-        return [(f"T={T}", megabytes[name, T] / leanest[T]) for T in leanest]
+        return [
+            (f"T={T}", megabytes[name, T] / least)
+            for T, least in leanest.items()
+            if (name, T) in megabytes
+        ]
 
     target = "4 loss of the final state: {} <= 1/{} of autodiff's bytes"
     return [

@@ -1,0 +1,50 @@
+"""The ways back of scanrnn, as contestants."""
+
+from typing import Any
+
+import jax.numpy as jnp
+from jax import Array
+from shared.study import CELLS
+
+import scanrnn as sr
+
+from .cases import Case
+from .contestants import Contestant, Layout, Loss, by_jax
+
+WAYS: dict[str, sr.Backward] = {
+    "Stored": sr.Stored(),
+    "Recomputed": sr.Recomputed(),
+    "Checkpointed": sr.Checkpointed(),
+    "Autodiff": sr.Autodiff(),
+}
+
+
+def way_loss(cell: sr.Cell, way: sr.Backward, *, of_final: bool = False) -> Loss:
+    """The loss of a case, with a way back of scanrnn.
+
+    It reads all outputs, or the final state alone.
+    """
+
+    def loss(params: Any, xs: Array, weights: Array) -> Array:
+        run = sr.unroll(cell, params, xs, backward=way)
+        if of_final:
+            return jnp.sum(run.final.h * weights[-1])
+        return jnp.sum(run.outputs * weights)
+
+    return loss
+
+
+def ours(case: Case, layout: Layout = Layout()) -> list[Contestant]:
+    """Every way back of scanrnn."""
+    cell = CELLS[case.cell](case.H)
+    return [
+        Contestant(
+            name=layout.named(name),
+            group="scan" if name == "Autodiff" else "ours",
+            build=by_jax(way_loss(cell, way), layout=layout),
+            cell=cell,
+            layout=layout,
+        )
+        for name, way in WAYS.items()
+        if layout.devices == 1 or name != "Autodiff"  # sharded, it is the hoisted scan
+    ]
