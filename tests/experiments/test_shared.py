@@ -62,11 +62,15 @@ def test_runs_of_one_loss_trace_it_once():
 
 
 def test_fit_gives_every_update_its_own_key():
-    def loss(params, key):
-        return params * 0 + jax.random.uniform(key)
+    """That two of 60 have the same 32 random bits has a chance of 4e-7."""
 
-    _, losses = shared.study.fit(loss, jnp.zeros(()), jax.random.key(0), steps=60)
-    assert len(set(losses.tolist())) == 60
+    def loss(params, key):
+        return params * 0, jax.random.bits(key)
+
+    _, bits = shared.study.fit(
+        loss, jnp.zeros(()), jax.random.key(0), steps=60, has_aux=True
+    )
+    assert len(set(bits.tolist())) == 60
 
 
 def test_fit_hands_on_what_stands_beside_the_loss():

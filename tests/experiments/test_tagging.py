@@ -1,5 +1,6 @@
 """Tags that need both directions: the data, the bounds, the gradients, the answer."""
 
+import functools
 import itertools
 
 import jax
@@ -22,12 +23,15 @@ def tag_by_hand(task, word, t):
     return int(pair[0] == pair[1]) if task == "agree" else 2 * pair[0] + pair[1]
 
 
+draw = jax.jit(tagging.draw, static_argnums=(1, 2, 3))
+
+
 @pytest.mark.parametrize("task", tagging.TASKS)
 def test_tags_are_those_of_the_definition(task):
-    data = tagging.draw(jax.random.key(0), task, 40, 11)
-    lengths = np.asarray(data.lengths)
-    assert {3, 11} <= set(lengths.tolist()) <= set(range(3, 12))
-    for n, length in enumerate(lengths):
+    """That a length of 3 or 11 is missing among 300 has a chance of 2 (8/9)^300."""
+    data = jax.tree.map(np.asarray, draw(jax.random.key(0), task, 300, 11))
+    assert {3, 11} <= set(data.lengths) <= set(range(3, 12))
+    for n, length in enumerate(data.lengths):
         word = data.xs[:length, n].tolist()
         tags = [tag_by_hand(task, word, t) for t in range(length)]
         assert word[0] != tagging.BLANK and word[-1] != tagging.BLANK
@@ -40,60 +44,76 @@ def test_tags_are_those_of_the_definition(task):
 
 @pytest.mark.parametrize("task", tagging.TASKS)
 def test_the_future_of_a_position_is_a_fair_coin_given_its_past(task):
-    data = tagging.draw(jax.random.key(1), task, 4000, 15)
-    t = 4
+    """Within five standard errors, for each of six pasts."""
+    data = draw(jax.random.key(1), task, 20_000, 13)
     before, after = tagging.nearest(data.xs), tagging.nearest(data.xs[::-1])[::-1]
-    counts = data.counts[t]
+    t = 4
+    before, after, counts, xs = (
+        np.asarray(leaf[t]) for leaf in (before, after, data.counts, data.xs)
+    )
     for past, present in itertools.product((tagging.A, tagging.B), range(3)):
-        alike = counts & (before[t] == past) & (data.xs[t] == present)
-        share = float((after[t] == tagging.A)[alike].mean())
-        assert abs(share - 0.5) < 3.5 * 0.5 / float(alike.sum()) ** 0.5
+        alike = counts & (before == past) & (xs == present)
+        share = (after == tagging.A)[alike].mean()
+        assert abs(share - 0.5) < 5 * 0.5 / alike.sum() ** 0.5
 
 
 def test_no_sum_of_two_scores_has_more_than_three_of_four_right():
     """The bound of the docstring, with random scores; and it is attained."""
     rng = np.random.default_rng(0)
     past, future = rng.normal(size=(2, 10_000, 2))
+    past[0], future[0] = (0.5, -1), (0.5, -1)  # right but for both unlike
     agree = (past[:, :, None] + future[:, None, :] > 0) == np.eye(2, dtype=bool)
     assert agree.mean((1, 2)).max() == 0.75
 
 
-@pytest.mark.parametrize("name", ["bidirectional", "bidirectional, two layers"])
-def test_gradients_are_those_of_jax_grad(name):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "bidirectional, two layers",
+        pytest.param("bidirectional", marks=pytest.mark.exhaustive),
+    ],
+)
+def test_gradients_are_those_of_jax_grad_and_padding_changes_nothing(name):
     with jax.enable_x64(True):
         layer = tagging.layers(3)[name]
         params = tagging.init(jax.random.key(0), layer, "pair")
         data = tagging.draw(jax.random.key(1), "pair", 5, 11)
+        steps = jnp.arange(11)[:, None]
+        spoilt = jnp.where(steps < data.lengths, data.xs, tagging.B)
         assert params.readout.w.dtype == jnp.float64
-        by_hand, by_jax = (
-            jax.jit(jax.grad(lambda p, way=way: tagging.loss(p, layer, data, way)))(
-                params
-            )
-            for way in (sr.Stored(), sr.Autodiff())
-        )
+        assert (spoilt != data.xs).any()
+
+        @functools.partial(jax.jit, static_argnums=2)
+        def both(params, xs, way):
+            given = data._replace(xs=xs)
+            return jax.value_and_grad(tagging.loss)(params, layer, given, way)
+
+        loss, by_hand = both(params, data.xs, sr.Stored())
+        _, by_jax = both(params, data.xs, sr.Autodiff())
         assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(by_jax))
         assert max(errors(by_hand, by_jax).values()) < tolerance(jnp.float64, 11)
+        assert both(params, spoilt, sr.Stored())[0] == loss
 
 
-def test_padding_changes_nothing():
-    layer = tagging.layers(3)["bidirectional, two layers"]
-    params = tagging.init(jax.random.key(0), layer, "pair")
-    data = tagging.draw(jax.random.key(1), "pair", 5, 11)
-    steps = jnp.arange(11)[:, None]
-    other = data._replace(xs=jnp.where(steps < data.lengths, data.xs, tagging.B))
-    assert (other.xs != data.xs).any()
-    loss = jax.jit(tagging.loss, static_argnums=1)
-    assert loss(params, layer, data) == loss(params, layer, other)
+SHORT = {"hidden": 8, "longest": 10, "steps": 150}
 
 
 def test_both_directions_solve_what_one_cannot():
-    """Short sequences: one layer of both directions has the pairs, and soon."""
-    options = {"hidden": 8, "longest": 10, "steps": 150}
-    losses, right = tagging.train("pair", "bidirectional", 0, **options)
+    """Over ten seeds, 98.2 to 99.8% of the pairs are right; one direction has half."""
+    losses, right = tagging.train("pair", "bidirectional", 0, **SHORT)
     assert losses.shape == (150,)
-    assert right > 0.97
-    losses, right = tagging.train("pair", "forward", 0, **options)
-    assert right < 0.53
+    assert right > 0.75
+
+
+@pytest.mark.exhaustive
+def test_one_direction_stays_at_chance():
+    """At most a half and at least log 2, whatever it learns; on finite samples.
+
+    The tags of 2000 sequences hang on 2000 coins or more: 0.056 are five standard
+    errors. Over ten seeds the loss is 0.70 to 0.71.
+    """
+    losses, right = tagging.train("pair", "forward", 0, **SHORT)
+    assert right < 0.5 + 0.056
     assert losses[-20:].mean() > 0.95 * np.log(2)
 
 

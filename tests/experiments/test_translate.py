@@ -70,52 +70,65 @@ def test_texts_come_back_from_their_tokens():
     assert (columns == shared.pairs.END).sum(1).tolist() == [4, 1, 3]
 
 
-def test_gradients_are_those_of_jax_grad():
+@pytest.fixture(scope="module")
+def params():
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+        size = len(LETTERS) + shared.pairs.RESERVED
+        return jax.jit(translate.init, static_argnums=(1, 2))(
+            jax.random.key(0), 3, size
+        )
+
+
+@pytest.fixture(scope="module")
+def pairs():
+    with jax.enable_x64(False), jax.numpy_dtype_promotion("standard"):
+        return shared.pairs.encode(WORDS, LETTERS)
+
+
+def test_gradients_are_those_of_jax_grad_and_padding_changes_nothing(params, pairs):
     with jax.enable_x64(True):
-        params = translate.init(
-            jax.random.key(0), 3, len(LETTERS) + shared.pairs.RESERVED
-        )
-        pairs = shared.pairs.encode(WORDS, LETTERS)
-        assert params.readout.w.dtype == jnp.float64
-        by_hand, by_jax = (
-            jax.jit(jax.grad(lambda p, way=way: translate.loss(p, pairs, way)))(params)
-            for way in (sr.Stored(), sr.Autodiff())
-        )
+        params = jax.tree.map(lambda leaf: jnp.asarray(leaf, jnp.float64), params)
+        both = jax.jit(jax.value_and_grad(translate.loss), static_argnums=2)
+        loss, by_hand = both(params, pairs, sr.Stored())
+        _, by_jax = both(params, pairs, sr.Autodiff())
+        assert loss.dtype == jnp.float64
         assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(by_jax))
         assert max(errors(by_hand, by_jax).values()) < tolerance(jnp.float64, 11)
+        assert both(params, spoilt(pairs), sr.Stored())[0] == loss
 
 
-def test_padding_changes_neither_the_loss_nor_what_is_written():
-    params = translate.init(jax.random.key(0), 3, len(LETTERS) + shared.pairs.RESERVED)
-    pairs = shared.pairs.encode(WORDS, LETTERS)
-    padded = pairs._replace(
-        sources=_spoil(pairs.sources, pairs.source_lengths),
-        targets=_spoil(pairs.targets, pairs.target_lengths),
+def spoilt(pairs):
+    """The same with other characters behind the ends."""
+    spoil = jax.jit(
+        lambda tokens, ends: jnp.where(
+            jnp.arange(len(tokens))[:, None] < ends, tokens, 4
+        )
     )
-    loss = jax.jit(translate.loss)
-    assert loss(params, pairs) == loss(params, padded)
-    written = translate.write(params, pairs)
-    assert jnp.array_equal(written, translate.write(params, padded))
+    return pairs._replace(
+        sources=spoil(pairs.sources, pairs.source_lengths),
+        targets=spoil(pairs.targets, pairs.target_lengths),
+    )
 
 
-def _spoil(tokens, lengths):
-    return jnp.where(jnp.arange(len(tokens))[:, None] < lengths, tokens, 4)
+def test_greedy_writing_is_teacher_forcing_on_what_was_written(params, pairs):
+    """The likeliest character after every prefix that the decoder itself wrote.
 
-
-def test_greedy_writing_is_teacher_forcing_on_what_was_written():
-    """The likeliest character after every prefix that the decoder itself wrote."""
-    params = translate.init(jax.random.key(1), 3, len(LETTERS) + shared.pairs.RESERVED)
-    pairs = shared.pairs.encode(WORDS, LETTERS)
+    Or as likely as rounding tells. What stands behind the ends does not matter.
+    """
     written = translate.write(params, pairs)
     first = jnp.full_like(written[:1], shared.pairs.BEGIN)
-    run = sr.unroll(
-        sr.gru(6),
-        params.decoder,
-        jnp.concatenate((first, written[:-1])),
-        translate.read(params, pairs),
-    )
-    logits = sr.dense(params.readout, run.outputs)
-    assert jnp.array_equal(written, logits.argmax(-1))
+    shifted = jnp.concatenate((first, written[:-1]))
+
+    @jax.jit
+    def logits_of(params):
+        start = translate.read(params, pairs)
+        run = sr.unroll(sr.gru(6), params.decoder, shifted, start)
+        return sr.dense(params.readout, run.outputs)
+
+    logits = np.asarray(logits_of(params))
+    chosen = np.take_along_axis(logits, np.asarray(written)[..., None], -1)[..., 0]
+    assert np.all(chosen > logits.max(-1) - 1e-5)
+    assert jnp.array_equal(written, translate.write(params, spoilt(pairs)))
 
 
 def test_a_match_is_exact_up_to_the_end_and_asks_nothing_behind_it():
@@ -128,24 +141,44 @@ def test_a_match_is_exact_up_to_the_end_and_asks_nothing_behind_it():
     assert translate.matches(wrong, pairs).tolist() == [False, False, True]
 
 
-def test_a_small_model_reverses_words_it_never_saw():
+def small(rng, train, test):
+    """Words of two and three of six letters; 40 are asked."""
     words = ["".join(w) for n in (2, 3) for w in itertools.product("abcdef", repeat=n)]
-    words = np.random.default_rng(0).permutation(words).tolist()
-    texts = [(word, word[::-1]) for word in words]
-    split = shared.pairs.Split(texts[40:], {"asked": texts[:40]}, frozenset())
-    run = translate.train(split, 0, hidden=24, steps=400, label="test")
-    assert run.losses.shape == (400,)
-    assert run.losses[-20:].mean() < 0.1 * run.losses[0]
-    assert run.overall == run.exact["asked"] >= 0.9
-    assert len(run.mistakes) == round(40 * (1 - run.overall))
+    texts = [(word, word[::-1]) for word in rng.permutation(words).tolist()]
+    return shared.pairs.Split(texts[40:], {"asked": texts[:40]}, frozenset())
 
 
-@pytest.mark.parametrize("task, told", [("dates", "3.3.1997"), ("reverse", "13, un")])
-def test_the_script_tells_and_draws(tmp_path, capsys, monkeypatch, task, told):
-    monkeypatch.setattr(translate, "ASKED", 3)
-    monkeypatch.setattr(translate, "KNOWN", {"dates": 50, "reverse": 50})
+def test_words_it_never_saw_are_reversed_told_and_drawn(tmp_path, capsys, monkeypatch):
+    """400 updates. Over ten seeds 95 to 100% are exactly right, by chance 1 to 3%.
+
+    The loss falls to less than 0.04 of the first one.
+    """
+    found, tables = {}, translate.tables
+    monkeypatch.setattr(translate, "TASKS", {"reverse": small})
+    monkeypatch.setattr(translate, "tables", lambda o: found.update(o) or tables(o))
     picture = tmp_path / "translate.png"
-    translate.main(translate.Task(task), 1, 2, 2, picture)
+    translate.main(translate.Task.reverse, 1, 400, 24, picture)
+    [run] = found["reverse"]
+    assert run.losses.shape == (400,)
+    assert run.losses[-20:].mean() < 0.2 * run.losses[0]
+    assert run.overall == run.exact["asked"] >= 0.5
+    assert len(run.mistakes) == round(40 * (1 - run.overall))
     assert picture.read_bytes().startswith(b"\x89PNG")
     shown = capsys.readouterr().out
-    assert told in shown and "as in training" in shown and "mistakes" in shown
+    assert "asked" in shown and "as in training" in shown and "mistakes" in shown
+
+
+def test_the_script_asks_for_both_tasks(tmp_path, capsys, monkeypatch):
+    def train(split, seed, *, hidden, steps, label):
+        assert len(split.train) >= 50
+        exact = {name: 0.5 for name in split.test}
+        return translate.Outcome(np.ones(steps), exact, 0.25, ["ab -> ba, not ab"])
+
+    monkeypatch.setattr(translate, "train", train)
+    monkeypatch.setattr(translate, "ASKED", 3)
+    monkeypatch.setattr(translate, "KNOWN", {"dates": 50, "reverse": 50})
+    translate.main(translate.Task.both, 2, 2, 2, tmp_path / "translate.png")
+    shown = capsys.readouterr().out
+    assert "3.3.1997" in shown and "13, un" in shown
+    assert shown.count("25.00%") == 4
+    assert "ab -> ba, not ab" in shown
