@@ -64,3 +64,16 @@ def loop_depths(hlo):
     entry = re.search(r"^ENTRY %?([\w.\-]+)", hlo, re.M).group(1)
     visit(entry, 0)
     return depths
+
+
+def loop_bodies(hlo):
+    """The lines of every body of a while loop, and of all that they call."""
+    found = computations(hlo)
+
+    def lines(name):
+        for line in found.get(name, ()):
+            yield line
+            for callee in re.findall(r"(?:to_apply|calls)=\{?%?([\w.\-]+)", line):
+                yield from lines(callee)
+
+    return [list(lines(body)) for body in re.findall(r"body=%?([\w.\-]+)", hlo)]

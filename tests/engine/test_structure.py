@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import pytest
 from cases import CELLS, WAYS, problem
 from pairs import each, pairs
-from programs import count, inner, loops
+from programs import count, inner, loop_bodies, loops
 
 import scanrnn as sr
 
@@ -38,14 +38,6 @@ def test_one_product_per_step_forward_and_backward(cell, way, option):
     )
 
 
-def while_bodies(hlo):
-    """The lines of the body of every while loop of an optimised module."""
-    names = set(re.findall(r"body=%?([\w.\-]+)", hlo))
-    for block in re.split(r"\n(?=%|ENTRY)", hlo):
-        if re.split(r"[ (]", block.lstrip("%"), maxsplit=1)[0] in names:
-            yield block.splitlines()
-
-
 @pytest.mark.parametrize(
     ("cell", "way"), each([sr.rnn(11), sr.gru(11), sr.lstm(11)], WAYS)
 )
@@ -57,7 +49,7 @@ def test_no_weight_is_copied_or_transposed_in_a_loop_over_steps(cell, way):
         return jnp.sum(sr.unroll(cell, params, xs, backward=WAYS[way](sr)).outputs)
 
     compiled = jax.jit(jax.grad(loss)).lower(params, jnp.ones((48, 2, 3), jnp.float32))
-    bodies = list(while_bodies(compiled.compile().as_text()))
+    bodies = loop_bodies(compiled.compile().as_text())
     assert len(bodies) >= 2
     rows, columns = params.w_h.shape
     weight = rf"f32\[({rows},{columns}|{columns},{rows})\]"

@@ -7,9 +7,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import CELLS, OPTIONS, B, H, T, assert_close, problem
+from pairs import each
 
 import scanrnn as sr
-from scanrnn.engine.scan import choose
+from scanrnn.engine.trees import choose
 
 
 def probed(case, probes, detach=False):
@@ -69,12 +70,7 @@ def cached(cell, option):
     return of(problem(cell, option))
 
 
-PAIRS = [(cell, option) for cell in CELLS for option in ("all", "tokens-all")] + [
-    ("lstm", option) for option in OPTIONS if option not in ("all", "tokens-all")
-]
-
-
-@pytest.mark.parametrize(("cell", "option"), PAIRS)
+@pytest.mark.parametrize(("cell", "option"), each(CELLS, OPTIONS))
 def test_the_total_is_the_gradient_of_a_probe(cell, option):
     """d loss / d probe at every step and in every field."""
     got = cached(cell, option)
@@ -115,8 +111,7 @@ def test_the_total_is_the_sum_bit_for_bit(cell):
         np.testing.assert_array_equal(a + b, c)
 
 
-@pytest.mark.parametrize("option", ["tokens-all", "all"])
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "option"), each(CELLS, ["all", "tokens-all"]))
 def test_gradients_follow_from_the_total(cell, option):
     """One pull per step makes the deltas; one collect makes d_params and d_xs."""
     case = problem(cell, option)
@@ -132,13 +127,17 @@ def test_gradients_follow_from_the_total(cell, option):
         after, _ = case.cell.step(case.params, before, drive)
         return choose(valid, after, before), before
 
-    reverse = case.options.get("reverse", False)
-    steps = (drives, mask, resets)
-    _, states_prev = jax.lax.scan(step, case.start, steps, reverse=reverse)
-    _, tapes = jax.vmap(case.cell.step, (None, 0, 0))(case.params, states_prev, drives)
-    heard = choose(mask, total, jax.tree.map(jnp.zeros_like, total))
-    _, deltas = jax.vmap(case.cell.pull, (None, 0, 0))(case.params, tapes, heard)
-    got = case.cell.collect(case.params, case.xs, states_prev, deltas)
+    @jax.jit
+    def gradients(params, xs, total):
+        reverse = case.options.get("reverse", False)
+        steps = (drives, mask, resets)
+        _, states_prev = jax.lax.scan(step, case.start, steps, reverse=reverse)
+        _, tapes = jax.vmap(case.cell.step, (None, 0, 0))(params, states_prev, drives)
+        heard = choose(mask, total, jax.tree.map(jnp.zeros_like, total))
+        _, deltas = jax.vmap(case.cell.pull, (None, 0, 0))(params, tapes, heard)
+        return case.cell.collect(params, xs, states_prev, deltas)
+
+    got = gradients(case.params, case.xs, total)
     assert_close(got, case.cotangents(backward=sr.Autodiff())[:2])
 
 
