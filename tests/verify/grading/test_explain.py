@@ -99,8 +99,12 @@ def test_every_seventh_mistake_is_found_from_printed_entries(like):
         assert mistake.name in (*first.names, *first.alike)
 
 
-def test_numbers_from_nowhere_are_not_explained():
-    verdict = explain({"da0[2][3]": 123.456789, "dba[4]": 98.7654321})
+@pytest.mark.parametrize(
+    "other",
+    [PUBLISHED["dba[4]"], pytest.param(98.7654321, marks=pytest.mark.exhaustive)],
+)
+def test_numbers_from_nowhere_are_not_explained(other):
+    verdict = explain({"da0[2][3]": 123.456789, "dba[4]": other})
     assert not verdict.passed
     assert not verdict.suspicions or verdict.suspicions[0].score < 1
     assert "no mistake of the catalogue" in verdict.notes[0]

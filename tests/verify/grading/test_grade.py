@@ -1,14 +1,19 @@
 """Strangers' functions: detected, located, named; whatever they do."""
 
+import weakref
+from itertools import product
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from pairs import each, pairs
 from right_passes import FORMS
 
 from scanrnn import course
 from scanrnn.verify import grade
-from scanrnn.verify.grading.cases import split
+from scanrnn.verify.grading.cases import Case, official, remembered, split
 from scanrnn.verify.grading.mistakes import everything, of
+from scanrnn.verify.grading.mistakes.catalogue import After, Mistake
 from scanrnn.verify.grading.mutants import mutant
 
 right = mutant("rnn_backward")
@@ -22,12 +27,8 @@ def test_right_functions_pass(name):
     assert verdict.suspicions == ()
 
 
-EIGHT = [
-    f"{cell}_{part}{way}"
-    for cell in ("rnn", "lstm")
-    for part in ("", "cell_")
-    for way in ("forward", "backward")
-]
+AXES = ("rnn", "lstm"), ("", "cell_"), ("forward", "backward")
+EIGHT = ["".join((f"{cell}_", part, way)) for cell, part, way in product(*AXES)]
 
 
 @pytest.mark.parametrize("like", EIGHT)
@@ -35,8 +36,11 @@ def test_all_eight_right_functions_pass(like):
     assert grade(mutant(like), like=like).passed
 
 
-@pytest.mark.parametrize("like", [*EIGHT, "readout_backward"])
-def test_the_library_s_own_functions_of_the_exercise_pass(like):
+@pytest.mark.parametrize(
+    "cell, part, way", [*pairs(*AXES), ("readout", "", "backward")]
+)
+def test_the_library_s_own_functions_of_the_exercise_pass(cell, part, way):
+    like = f"{cell}_{part}{way}"
     verdict = grade(getattr(course, like), like=like)
     assert verdict.passed, str(verdict)
 
@@ -84,8 +88,7 @@ def test_two_mistakes_at_once_are_named():
 LEAVES = ("dxt", "dWax", "dWaa", "dba")
 
 
-@pytest.mark.parametrize("leaf", LEAVES)
-@pytest.mark.parametrize("step", range(4))
+@pytest.mark.parametrize("leaf, step", each(LEAVES, range(4)))
 def test_the_step_and_the_leaf_of_an_error_are_told(leaf, step):
     def wrong(da, caches):
         """Right, but for one leaf's share at one step, known by its a_next."""
@@ -95,13 +98,9 @@ def test_the_step_and_the_leaf_of_an_error_are_told(leaf, step):
             hit = k.a_next.shape == marked.shape and np.allclose(k.a_next, marked)
             return value * 1.001 if hit else value
 
-        from scanrnn.verify.grading.mistakes.catalogue import After, Mistake
-
         return mutant("rnn_backward", Mistake("", "", "", {leaf: After(line)}))(
             da, caches
         )
-
-    from scanrnn.verify.grading.cases import official
 
     MARK = [cache["a_next"] for cache in official("rnn_backward").inputs["caches"]]
     rows = [r for r in grade(wrong).rows if r.case == "public test" and not r.passed]
@@ -133,7 +132,6 @@ def mutates(da, caches):
 
 STRANGE = {
     "raises": (raises, "raised RuntimeError: no such luck"),
-    "never returns": (forever, "did not return within"),
     "wrong type": (lambda da, caches: 3, "expected a dictionary"),
     "nothing": (lambda da, caches: None, "returned NoneType"),
     "not a number": (changed(dba=lambda x: x * np.nan), "not-a-number"),
@@ -148,10 +146,16 @@ STRANGE = {
 @pytest.mark.parametrize("name", STRANGE)
 def test_strange_functions_are_survived_and_described(name):
     function, message = STRANGE[name]
-    verdict = grade(function, seconds=1.0)
+    verdict = grade(function)
     assert not verdict.passed
     assert message in str(verdict)
     verdict.to_json()
+
+
+def test_a_function_that_never_returns_is_left():
+    verdict = grade(forever, seconds=0.1)
+    assert not verdict.passed
+    assert "did not return within 0.1 s" in str(verdict)
 
 
 def test_extra_keys_are_told_and_do_no_harm():
@@ -209,6 +213,9 @@ def test_the_ntd_convention_is_judged_and_named():
         *("dx", "dh0", "dWx", "dWh", "db")
     }
     assert wrong.suspicions[0].names == ("the carry is dropped",)
+    # The last step is right: it gets nothing from time. Seven steps, and three.
+    steps = {row.step for row in wrong.rows if row.leaf == "dx" and not row.passed}
+    assert steps == {5, 1}
 
 
 @pytest.mark.parametrize("carried", [1, 0])
@@ -264,3 +271,31 @@ def test_a_verdict_of_a_sequence_can_be_drawn(tmp_path):
     assert path.read_bytes()[:4] == b"\x89PNG"
     with pytest.raises(ValueError, match="without errors by step"):
         grade(mutant("rnn_cell_backward"), "rnn_cell_backward").plot(str(path))
+
+
+def test_a_second_call_gives_the_same_verdict():
+    wrong = mutant("rnn_backward", of("rnn_backward")[3])
+    assert grade(wrong) == grade(wrong)
+
+
+def test_what_follows_from_a_case_is_kept_with_the_case():
+    asked = []
+
+    @remembered
+    def size(case, leaf):
+        asked.append(leaf)
+        return case.inputs[leaf].size
+
+    case = Case("", "", {"x": np.zeros(3), "y": np.zeros(5)})
+    assert [size(case, leaf) for leaf in "xyxy"] == [3, 5, 3, 5]
+    assert asked == ["x", "y"]
+    kept = weakref.ref(case)
+    del case
+    assert kept() is None
+
+
+def test_a_case_that_all_share_cannot_be_written_to():
+    inputs = official("rnn_backward").inputs
+    for array in (inputs["da"], inputs["caches"][0]["parameters"]["Wax"]):
+        with pytest.raises(ValueError, match="read-only"):
+            array[0] = 1
