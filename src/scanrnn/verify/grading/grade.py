@@ -120,15 +120,16 @@ def _convention(function: Any, like: str, forward: Any, convention: str) -> Conv
 
 
 @functools.cache
-def _harder(like: str) -> list[Case]:
+def _harder(like: str) -> tuple[Case, ...]:
     """Random cases in float64, the second so loud that clipping shows; one float32."""
     distinct, square, smallest = GENERIC
-    return [
-        shared(generic(like, distinct, 1)),
-        shared(generic(like, square, 1, loud=100.0)),
-        shared(generic(like, smallest, 1)),
-        shared(generic(like, distinct, 1, np.float32, loud=100.0)),
-    ]
+    cases = (
+        generic(like, distinct, 1),
+        generic(like, square, 1, loud=100.0),
+        generic(like, smallest, 1),
+        generic(like, distinct, 1, np.float32, loud=100.0),
+    )
+    return tuple(map(shared, cases))
 
 
 def _run_all(trials: Sequence[Trial], seconds: float) -> list[Run]:
