@@ -22,6 +22,7 @@ class Mutant(NamedTuple):
     cell: str = "lstm"
     option: str = "all"
     way: str = "stored"
+    judge: str = "gradient"  # who must see it, of JUDGES in test_mutants.py
 
 
 MUTANTS = {
@@ -217,19 +218,222 @@ MUTANTS = {
         "readout.py",
         "jnp.where(_one_hot(logits, labels), softmax - 1, softmax)",
         "softmax",
-        option="readout",
+        judge="readout",
     ),
     "the sum instead of the mean": Mutant(
         "readout.py",
         "shares = (d_loss / total * weights)",
         "shares = (d_loss * weights)",
-        option="readout",
+        judge="readout",
     ),
     "the incoming cotangent is ignored": Mutant(
         "readout.py",
         "shares = (d_loss / total * weights)",
         "shares = (1 / total * weights)",
-        option="readout",
+        judge="readout",
+    ),
+    # The border of a sequence: lengths, masks, padding.
+    "lengths are off by one": Mutant(
+        "unroll.py", "[:, None] >= lengths", "[:, None] > lengths", option="lengths"
+    ),
+    "a mask says what is skipped": Mutant("unroll.py", "return ~mask", "return mask"),
+    "a masked step has an output": Mutant(
+        "unroll.py",
+        "choose(task.sequence.skips, jnp.zeros_like(hs), hs), final",
+        "hs, final",
+    ),
+    "what padding holds is fed": Mutant(
+        "unroll.py", "inputs = choose(skips, jnp.zeros_like(inputs), inputs)", "pass"
+    ),
+    # Blocks of time.
+    "the rest of the blocks is walked at the wrong end": Mutant(
+        "engine/blocks.py",
+        "    if reverse:\n        carry, rest",
+        "    if not reverse:\n        carry, rest",
+        way="recomputed",
+        option="plain",
+    ),
+    "the rest of the blocks is joined in front": Mutant(
+        "engine/blocks.py",
+        "lambda *parts: jnp.concatenate(parts)",
+        "lambda *parts: jnp.concatenate(parts[::-1])",
+        way="recomputed",
+        option="plain",
+    ),
+    "a block begins at its number": Mutant(
+        "engine/blocks.py",
+        "body(carry, number * size, size, given)",
+        "body(carry, number, size, given)",
+        way="recomputed",
+        option="plain",
+    ),
+    "a block is read one step late": Mutant(
+        "engine/blocks.py",
+        "lax.dynamic_slice_in_dim(leaf, at, size)",
+        "lax.dynamic_slice_in_dim(leaf, at + 1, size)",
+        way="checkpointed",
+        option="plain",
+    ),
+    "tapes are rebuilt from the states after": Mutant(
+        "engine/ways.py",
+        "states = part.states_before(states, course)",
+        "pass",
+        way="recomputed",
+        option="plain",
+    ),
+    "every block is entered from the start of time": Mutant(
+        "engine/backward.py",
+        "return run(*args, into=Rooms(kept, at)), state",
+        "return run(*args, into=Rooms(kept, at)), task.start",
+        way="recomputed",
+        option="plain",
+    ),
+    # A batch that is cut over devices; the option is the kind of mesh.
+    "weights are not said to vary": Mutant(
+        "unroll.py",
+        "return vary_along(task, varying_axes(task))",
+        "return task",
+        cell="gru",
+        option="shard_map",
+        judge="sharded",
+    ),
+    "a weight gradient is not said to lie as the weight": Mutant(
+        "engine/products.py",
+        "return sharding if sharding.mesh.explicit_axes else None",
+        "return None",
+        cell="gru",
+        option="explicit",
+        judge="sharded",
+    ),
+    "room is made whole on every device": Mutant(
+        "engine/mesh.py",
+        "if sharding.mesh.explicit_axes else None\n    zeros",
+        "if False else None\n    zeros",
+        cell="gru",
+        option="explicit",
+        way="recomputed",
+        judge="sharded",
+    ),
+    "the start state lies whole on every device": Mutant(
+        "unroll.py",
+        "shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)",
+        "cell.start(inputs.shape[1], dtype)",
+        cell="gru",
+        option="explicit",
+        judge="sharded",
+    ),
+    "a spread batch is collected block by block": Mutant(
+        "engine/ways.py",
+        "return length if is_short or is_spread(task) else",
+        "return 4 if is_spread(task) else",
+        cell="gru",
+        option="auto",
+        judge="sharded",
+    ),
+    # Feedback.
+    "what is fed back has no gradient": Mutant(
+        "feedback/cell.py",
+        "d_h = d_prev.h + times_transposed(d_y, params.readout.w)  # (10)",
+        "d_h = d_prev.h",
+        judge="feedback",
+    ),
+    "a given step hands its gradient to the prediction": Mutant(
+        "feedback/cell.py",
+        "jnp.where(tape.free, _first(d_x)[..., :size], 0)",
+        "_first(d_x)[..., :size]",
+        judge="feedback",
+    ),
+    "what is given has the gradient of what is fed back": Mutant(
+        "feedback/cell.py",
+        "jnp.where(free, d_y, d_x[..., :size])",
+        "d_y",
+        judge="feedback",
+    ),
+    "the softmax's mean is left out": Mutant(
+        "feedback/feeds.py", "tape * (d_p - mean)", "tape * d_p", judge="feedback"
+    ),
+    "the temperature is left out on the way back": Mutant(
+        "feedback/feeds.py",
+        "(d_p - mean) / self.temperature",
+        "(d_p - mean)",
+        judge="feedback",
+    ),
+    # Truncation.
+    "an output speaks in every sweep": Mutant(
+        "engine/windows.py",
+        "d_hs=jnp.zeros_like(walk.d_hs)",
+        "d_hs=walk.d_hs",
+        judge="windows",
+    ),
+    "the rest of a window has the wrong length": Mutant(
+        "engine/windows.py",
+        "sweep(walk, every - rest)",
+        "sweep(walk, rest)",
+        option="plain",  # resets would hide the step too many
+        judge="windows",
+    ),
+    "what arrives at the start is lost": Mutant(
+        "engine/windows.py",
+        "lambda x, more: x + more[0], walk.d_start, walk.d_state",
+        "lambda x, more: x, walk.d_start, walk.d_state",
+        judge="windows",
+    ),
+    "the final state's gradient waits behind the last step": Mutant(
+        "engine/windows.py",
+        "group = _last_step(task.sequence, length) // every",
+        "group = jnp.asarray(length - 1) // every",
+        option="lengths",
+        judge="windows",
+    ),
+    # Adjoints.
+    "the total forgets the output": Mutant(
+        "adjoints.py",
+        "total = through_time._replace(h=through_time.h + widen(d_hs))",
+        "total = through_time",
+        judge="adjoints",
+    ),
+    "a masked output is heard": Mutant(
+        "adjoints.py",
+        "return choose(task.sequence.skips, jnp.zeros_like(d_hs), d_hs), d_final",
+        "return d_hs, d_final",
+        judge="adjoints",
+    ),
+    # Bytes that are told.
+    "tapes are not counted": Mutant(
+        "engine/memory.py",
+        "Stored: length * (of.h + of.tape)",
+        "Stored: length * of.h",
+        judge="bytes",
+    ),
+    "the tapes of a block are not counted": Mutant(
+        "engine/memory.py",
+        "tapes = 0 if isinstance(way, Stored) else of.tape or of.state",
+        "tapes = 0",
+        way="recomputed",
+        judge="bytes",
+    ),
+    # A run of the character model, broken off and resumed.
+    "a run resumes with fresh moments": Mutant(
+        "charlm/loop.py",
+        "state = read_state(run, about.step, like=state)",
+        "state = read_state(run, about.step, like=state)._replace("
+        "opt_state=state.opt_state)",
+        judge="resumed",
+    ),
+    "a run resumes at the beginning of its text": Mutant(
+        "charlm/loop.py",
+        "state = read_state(run, about.step, like=state)",
+        "state = read_state(run, about.step, like=state)._replace(cursor=state.cursor)",
+        judge="resumed",
+    ),
+    "a run resumes from the start state": Mutant(
+        "charlm/loop.py",
+        "state = read_state(run, about.step, like=state)",
+        "state = read_state(run, about.step, like=state)._replace(state=state.state)",
+        judge="resumed",
+    ),
+    "steps after the last checkpoint are told twice": Mutant(
+        "charlm/loop.py", "run.cut_metrics(about.step)", "pass", judge="resumed"
     ),
 }
 
