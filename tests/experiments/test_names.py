@@ -56,21 +56,22 @@ def test_what_was_generated_is_what_was_fed_back():
 def test_labels_are_learnt_from_their_seed_vectors_alone_and_told(
     tmp_path, capsys, monkeypatch
 ):
-    """200 updates. Over ten seeds the loss falls to 0.17 to 0.2 of the first one.
+    """Over ten seeds the loss falls to 0.19 to 0.22 of the first one.
 
-    At temperature 0.2, 95 to 100% of the names obey their label's grammar, none
-    another one's: half is more than twenty standard deviations away.
+    At temperature 0.2, 76 to 100% of the names obey their label's grammar, none
+    another one's: half is six standard deviations away.
     """
     found, table_of, draw = [], names.table_of, names.draw
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(names, "BATCH", 32)
+    monkeypatch.setattr(names, "TEMPERATURES", (0.2, 0.6))
     monkeypatch.setattr(names, "table_of", lambda s: found.append(s) or table_of(s))
     monkeypatch.setattr(names, "draw", lambda ls, s: found.append(ls) or draw(ls, s))
-    names.main(seeds=1, steps=200, names=40, count=20)
+    names.main(seeds=1, steps=250, names=40, count=20)
     shares, losses = found
     assert losses[-1] < 0.35 * losses[0]
-    cool = names.TEMPERATURES.index(0.2)
-    assert shares.own[cool] > 0.5
-    assert shares.own[cool] > 10 * shares.other[cool]  # the label is what tells them
+    assert shares.own[0] > 0.5
+    assert shares.own[0] > 10 * shares.other[0]  # the label is what tells them
     assert (tmp_path / "names.png").read_bytes().startswith(b"\x89PNG")
     told = capsys.readouterr().out
     assert "95% at temperature 0.6:" in told
