@@ -166,7 +166,7 @@ def measure(cell: sr.Cell, params: Params, key: Array, length: int, batch: int) 
         np.asarray(norms),
         slope_of(np.asarray(norms)),
         float(lyapunov),
-        math.log(spectral_radius(np.asarray(jacobian))),
+        log_of(spectral_radius(np.asarray(jacobian))),
         float(np.linalg.norm(w_h, 2)) if square else None,
         spectral_radius(w_h) if square else None,
     )
@@ -175,6 +175,11 @@ def measure(cell: sr.Cell, params: Params, key: Array, length: int, batch: int) 
 def spectral_radius(matrix: np.ndarray) -> float:
     """The largest eigenvalue by magnitude."""
     return float(np.abs(np.linalg.eigvals(matrix)).max())
+
+
+def log_of(rate: float) -> float:
+    """Minus infinity where relu lets nothing through."""
+    return math.log(rate) if rate else -math.inf
 
 
 def slope_of(norms: np.ndarray) -> float:
