@@ -6,7 +6,7 @@ import many_to_one
 import numpy as np
 import pytest
 import typer
-from shared import memory
+from shared import beginnings, memory
 
 import scanrnn as sr
 
@@ -105,16 +105,16 @@ def are_all_spans(spans):
 
 def test_a_gru_begins_with_all_spans():
     cell = sr.gru(H)
-    params = memory.chrono_gru(jax.tree.map(jnp.asarray, silent(cell, 2)), KEY, LONGEST)
+    nothing = jax.tree.map(jnp.asarray, silent(cell, 2))
+    params = beginnings.chrono_gru(nothing, KEY, LONGEST)
     z = one_step(cell, params, h=True).h[0]
     are_all_spans(1 / (1 - z))
 
 
 def test_an_lstm_begins_with_all_spans_and_takes_in_what_it_gives_up():
     cell = sr.lstm(H)
-    params = memory.chrono_lstm(
-        jax.tree.map(jnp.asarray, silent(cell, 2)), KEY, LONGEST
-    )
+    nothing = jax.tree.map(jnp.asarray, silent(cell, 2))
+    params = beginnings.chrono_lstm(nothing, KEY, LONGEST)
     are_all_spans(1 / (1 - one_step(cell, params, c=True).c[0]))
     full = params._replace(b=params.b.at[2 * H : 3 * H].set(20.0))  # g = 1
     assert jnp.allclose(one_step(cell, full, c=True).c, 1.0, atol=1e-6)
