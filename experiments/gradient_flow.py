@@ -40,8 +40,8 @@ import typer
 from jax import Array, lax
 from matplotlib.figure import Figure
 from rich.table import Table
-from shared.char import Params, draw, init, loss_of_outputs, text, train_each
-from shared.study import Batch, Picture, Seed, Steps, console, figure, save
+from shared.char import Batch, Params, draw, init, loss_of_outputs, text, train_each
+from shared.study import Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

@@ -29,18 +29,8 @@ from jax.flatten_util import ravel_pytree
 from matplotlib.figure import Figure
 from rich.progress import track
 from rich.table import Table
-from shared.char import Params, loss_of_outputs, progress, train_cells
-from shared.study import (
-    COLOURS,
-    Batch,
-    Picture,
-    Seed,
-    Steps,
-    Units,
-    console,
-    figure,
-    save,
-)
+from shared.char import Batch, Params, Units, loss_of_outputs, progress, train_cells
+from shared.study import COLOURS, Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

@@ -31,18 +31,8 @@ import typer
 from jax import Array
 from matplotlib.figure import Figure
 from rich.table import Table
-from shared.char import Params, loss_of_outputs, progress, train_cells
-from shared.study import (
-    COLOURS,
-    Batch,
-    Picture,
-    Seed,
-    Steps,
-    Units,
-    console,
-    figure,
-    save,
-)
+from shared.char import Batch, Params, Units, loss_of_outputs, progress, train_cells
+from shared.study import COLOURS, Picture, Seed, Steps, console, figure, save
 
 import scanrnn as sr
 

@@ -5,16 +5,20 @@ The text is the default corpus of `scanrnn.charlm`, the documentation topics of 
 
 import functools
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import typer
 from jax import Array
 
 import scanrnn as sr
 from scanrnn.charlm import load_corpus
 
 from .study import CELLS, Watched, watch
+
+Units = Annotated[int, typer.Option(min=1, help="H of every cell.")]
+Batch = Annotated[int, typer.Option(min=1, help="Rows of a batch.")]
 
 
 class Params(NamedTuple):

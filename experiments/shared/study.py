@@ -41,8 +41,6 @@ Picture = Annotated[
 Seed = Annotated[int, typer.Option(min=0, help="Of all that is drawn.")]
 Seeds = Annotated[int, typer.Option(min=1, help="Runs, each from a seed of its own.")]
 Steps = Annotated[int, typer.Option(min=1, help="Updates of a training run.")]
-Units = Annotated[int, typer.Option(min=1, help="H of every cell.")]
-Batch = Annotated[int, typer.Option(min=1, help="Rows of a batch.")]
 
 console = Console(width=110, highlight=False, soft_wrap=True)
 
