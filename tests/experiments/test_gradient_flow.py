@@ -53,8 +53,8 @@ def test_a_scaled_orthogonal_recurrence_stretches_by_no_more_than_its_scale(
     flow = gradient_flow.measure(cell, params, jax.random.key(2), T, B)
     np.testing.assert_allclose([flow.singular, flow.radius], scale, rtol=1e-4)
     bound = np.log(scale) + 1e-3
-    assert flow.lyapunov <= bound
-    assert not flow.slope > bound  # there is none where relu is shut too soon
+    for rate in (flow.lyapunov, flow.slope):
+        assert not rate > bound  # NaN where relu is shut too soon to tell one
     assert np.all(flow.norms[1:] <= 1.0001 * scale * flow.norms[:-1])
     assert scale == 1 or flow.horizon <= 7  # 0.5^7 = 0.008
 
