@@ -43,15 +43,20 @@ def as_a_user_runs_it(request):
         yield
 
 
-@pytest.fixture(autouse=True, scope="module")
+allowed = 0.9e9  # bytes that a worker holds before it lets go of something
+
+
+@pytest.fixture(autouse=True)
 def lean():
     """Compiled programs are let go of, or a worker would come to hold 3.5 GB."""
+    global allowed
     yield
-    if resident_bytes() > 0.8e9:
+    if resident_bytes() > allowed:
         jax.clear_caches()
         gc.collect()
         if sys.platform == "linux":  # what was freed in pieces goes back as well
             ctypes.CDLL(None).malloc_trim(0)
+        allowed = max(0.9e9, resident_bytes() + 0.3e9)
 
 
 def resident_bytes():

@@ -443,7 +443,7 @@ def plant(mutant: Mutant, folder: pathlib.Path) -> Any:
     name = f"mutant_{abs(hash(mutant))}"
     copy = folder / name
     source = pathlib.Path(scanrnn.__file__).parent
-    shutil.copytree(source, copy, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copytree(source, copy)  # compiled files too: only one is compiled anew
     path = copy / mutant.file
     text = path.read_text()
     if text.count(mutant.right) != 1:

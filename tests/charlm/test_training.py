@@ -114,7 +114,19 @@ def task_start(config):
     return prepare(config).task.model.start(config.batch)
 
 
-@pytest.mark.parametrize("cell", ["rnn", "relu-rnn", "gru", "gru-reset-before", "lstm"])
+EXHAUSTIVE = pytest.mark.exhaustive
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        *("relu-rnn", "lstm"),
+        *(
+            pytest.param(c, marks=EXHAUSTIVE)
+            for c in ("rnn", "gru", "gru-reset-before")
+        ),
+    ],
+)
 def test_the_hand_derived_gradient_is_that_of_jax(text, cell):
     layers = 2 if cell == "gru" else 1
     config = tiny(text, cell=cell, layers=layers, dropout=0.0)

@@ -21,7 +21,8 @@ def test_a_padded_sequence_is_the_short_one(cell, reverse):
     for b, length in enumerate(LENGTHS.tolist()):
         start = jax.tree.map(lambda x, b=b: x[b : b + 1], case.start)
         xs = case.xs[:length, b : b + 1]
-        alone = sr.unroll(case.cell, case.params, xs, start, reverse=reverse)
+        with jax.disable_jit(length > 0):  # no program for every length
+            alone = sr.unroll(case.cell, case.params, xs, start, reverse=reverse)
         got = jax.tree.map(lambda x, b=b: x[b : b + 1], padded.final)
         assert_close(got, alone.final)
         assert_close(padded.outputs[:length, b : b + 1], alone.outputs)
@@ -65,7 +66,8 @@ def test_a_mask_with_gaps_skips_the_gaps():
     for b in range(B):
         start = jax.tree.map(lambda x, b=b: x[b : b + 1], case.start)
         xs = case.xs[mask[:, b], b : b + 1]
-        alone = sr.unroll(case.cell, case.params, xs, start)
+        with jax.disable_jit():  # no program for every length
+            alone = sr.unroll(case.cell, case.params, xs, start)
         assert_close(run.outputs[mask[:, b], b : b + 1], alone.outputs)
         assert_close(run.final.h[b : b + 1], alone.final.h)
 
@@ -79,8 +81,7 @@ def test_a_reset_restarts_from_the_start():
     assert_close(run.final, again.final)
 
 
-@pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("cell", SHORT)
+@pytest.mark.parametrize(("cell", "way"), each(SHORT, WAYS))
 def test_a_reset_cuts_the_gradient_exactly(cell, way):
     case = problem(cell)
     resets = jnp.zeros((T, B), bool).at[5].set(True)

@@ -3,6 +3,8 @@
 import functools
 import importlib
 import itertools
+import pathlib
+import tempfile
 
 import jax
 import jax.numpy as jnp
@@ -142,20 +144,30 @@ def of_one_device(cell):
     return jax.device_get(jax.jit(jax.value_and_grad(loss))(weights, *data))
 
 
+@functools.cache
+def whole_run():
+    """A run of the true library: its settings, and what it told."""
+    with tempfile.TemporaryDirectory() as folder:
+        place = pathlib.Path(folder)
+        text = write_text(place)
+        config = tiny(text, steps=12, evaluations=1, checkpoints=3)
+        train(place / "whole", config)
+        told = without_time(RunDirectory(place / "whole"))
+    return config.as_dict(), told
+
+
 def resumed(mutant, sr, place):
     """A run broken off and resumed tells what one run tells."""
     with jax.numpy_dtype_promotion("standard"):
+        settings, told = whole_run()
         charlm = importlib.import_module(f"{sr.__name__}.charlm")
-        config = tiny(write_text(place), steps=12, evaluations=1, checkpoints=3)
-        whole = RunDirectory(place / "whole")
-        train(whole.path, config)
+        config = charlm.Config(**{**settings, "text": write_text(place)})
         run = charlm.RunDirectory(place / "broken off")
-        own = charlm.Config(**config.as_dict())
-        partly = charlm.fit(run, own)
+        partly = charlm.fit(run, config)
         list(itertools.islice(partly, 9))
         partly.close()
         list(charlm.fit(run, None, True))
-    return without_time(run) == without_time(whole)
+    return without_time(run) == told
 
 
 JUDGES = {

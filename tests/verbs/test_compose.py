@@ -40,8 +40,9 @@ def test_a_bidirectional_layer_reads_both_ways():
     run = both.run(params, XS, lengths=LENGTHS)
     for b, length in enumerate(LENGTHS.tolist()):
         xs = XS[:length, b : b + 1]
-        forwards = sr.unroll(there, params[0], xs)
-        backwards = sr.unroll(back, params[1], xs[::-1])
+        with jax.disable_jit(length > 0):  # no program for every length
+            forwards = sr.unroll(there, params[0], xs)
+            backwards = sr.unroll(back, params[1], xs[::-1])
         want = jnp.concatenate((forwards.outputs, backwards.outputs[::-1]), axis=-1)
         assert_close(run.outputs[:length, b : b + 1], want)
 

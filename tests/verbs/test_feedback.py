@@ -11,7 +11,7 @@ import pytest
 from cases import CELLS, WAYS, B, H, T, assert_close, tolerance
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from pairs import chosen, each
+from pairs import each
 from programs import COLLECTIVE, loop_bodies
 
 import scanrnn as sr
@@ -178,16 +178,7 @@ def oracle(name, feed):
     return there_and_back(case, plain(case, name, feed, **options))
 
 
-# Every cell by the simplest feed and way; two of them in all pairs with the others.
-CHOSEN = dict.fromkeys(
-    [
-        *((name, "prediction", "stored") for name in INNER),
-        *chosen(["lstm", "own"], FEEDS, WAYS),
-    ]
-)
-
-
-@pytest.mark.parametrize(("name", "feed", "way"), CHOSEN)
+@pytest.mark.parametrize(("name", "feed", "way"), each(INNER, FEEDS, WAYS))
 def test_equals_jax_grad_of_the_plain_free_run(name, feed, way):
     case = case_of(name, feed)
     options = {**case.flags, "reverse": True}
