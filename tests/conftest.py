@@ -8,12 +8,16 @@ import pathlib
 import sys
 
 # Programs here are tiny and many: most of the time goes into compiling them. LLVM's
-# optimisations are left out, and the newer of XLA's two ways to write the code of a
-# fusion where there is a choice; what XLA makes of a program, and so all that is
-# asserted of one, stays. XLA_FLAGS= pytest compiles as users do.
-QUICK = "--xla_backend_optimization_level=0"
-if int(importlib.metadata.version("jaxlib").split(".")[1]) < 11:
+# optimisations are left out, a program is one module, and where XLA has two ways to
+# write the code of a fusion (jaxlib 0.10) the older and quicker one is taken. What XLA
+# makes of a program, and so all that is asserted of one, stays.
+# XLA_FLAGS= pytest compiles as users do.
+QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_count=1"
+JAXLIB = tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2]))
+if JAXLIB < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
+elif JAXLIB >= (0, 12):
+    QUICK += " --xla_cpu_opt_preset=FAST_COMPILE"
 os.environ.setdefault("XLA_FLAGS", QUICK)
 
 import jax
@@ -23,9 +27,20 @@ from xdist.scheduler import LoadFileScheduling
 jax.config.update("jax_num_cpu_devices", 4)
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_dtype_promotion", "strict")
+jax.config.update("jax_traceback_in_locations_limit", 0)  # a tenth of tracing
+
+# Programs are many small objects that live on: looking for garbage among them as often
+# as Python does if nothing is said takes a fifth of the time.
+gc.set_threshold(200_000, 20, 50)
 
 # Run by hand, with torch, Flax and Haiku installed.
 collect_ignore = ["cells/golden/make.py"]
+
+
+def pytest_collection_finish(session):
+    """What is imported by now stays."""
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_xdist_make_scheduler(config, log):

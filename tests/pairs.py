@@ -48,10 +48,15 @@ def pairs(
     *axes: Iterable[Any],
     where: Callable[..., bool] = lambda *values: True,
     together: int = 2,
+    needed: list[Combination] | None = None,
 ) -> list[Any]:
-    """All combinations, as params; those that `chosen` leaves out are exhaustive."""
+    """All combinations, as params; those that are not needed are exhaustive.
+
+    What is needed is what `chosen` says if it is not given.
+    """
     values_of = [list(axis) for axis in axes]
-    needed = chosen(*values_of, where=where, together=together)
+    if needed is None:
+        needed = chosen(*values_of, where=where, together=together)
     return [
         pytest.param(*values, marks=() if values in needed else pytest.mark.exhaustive)
         for values in itertools.product(*values_of)

@@ -4,14 +4,14 @@ import jax
 import jax.numpy as jnp
 import pytest
 from cases import CELLS, WAYS
-from pairs import pairs
+from pairs import each
 
 import scanrnn as sr
 
 
 @pytest.mark.parametrize(
     ("cell", "way", "platform", "dtype"),
-    pairs(CELLS, WAYS, ["cuda", "tpu"], [jnp.float32, jnp.bfloat16]),
+    each(CELLS, WAYS, ["cuda", "tpu"], [jnp.float32, jnp.bfloat16]),
 )
 def test_value_and_gradient_lower(cell, way, platform, dtype):
     made = CELLS[cell](sr)

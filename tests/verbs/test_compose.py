@@ -47,7 +47,10 @@ def test_a_bidirectional_layer_reads_both_ways():
         assert_close(run.outputs[:length, b : b + 1], want)
 
 
-@pytest.mark.parametrize("backward", [sr.Recomputed(3), sr.Checkpointed()])
+@pytest.mark.parametrize(
+    "backward",
+    [sr.Recomputed(3), pytest.param(sr.Checkpointed(), marks=pytest.mark.exhaustive)],
+)
 def test_gradients_through_a_stack_equal_autodiff(backward):
     deep = sr.stack(sr.gru(4), sr.bidirectional(sr.lstm(3), sr.rnn(2)), sr.gru(5))
     params = deep.init(jax.random.key(0), X)

@@ -422,7 +422,13 @@ def test_vmap_over_models():
     assert_close(got, jax.tree.map(lambda *g: jnp.stack(g), *want))
 
 
-@pytest.mark.parametrize("feed", FEEDS)
+@pytest.mark.parametrize(
+    "feed",
+    [
+        *("probabilities", "straight-through"),
+        pytest.param("prediction", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_16_bit_floats_in_and_out(feed):
     case = case_of("lstm", feed)
     params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), case.params)
