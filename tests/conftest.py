@@ -16,8 +16,6 @@ QUICK = "--xla_backend_optimization_level=0 --xla_cpu_parallel_codegen_split_cou
 JAXLIB = tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2]))
 if JAXLIB < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
-elif JAXLIB >= (0, 12):
-    QUICK += " --xla_cpu_opt_preset=FAST_COMPILE"
 os.environ.setdefault("XLA_FLAGS", QUICK)
 
 import jax

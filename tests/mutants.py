@@ -405,10 +405,10 @@ MUTANTS = {
         "Stored: length * of.h",
         judge="bytes",
     ),
-    "the tapes of a block are not counted": Mutant(
+    "of the states the outputs alone are counted": Mutant(
         "engine/memory.py",
-        "tapes = 0 if isinstance(way, Stored) else of.tape or of.state",
-        "tapes = 0",
+        "Recomputed: length * of.state",
+        "Recomputed: length * of.h",
         way="recomputed",
         judge="bytes",
     ),

@@ -14,7 +14,9 @@ DOCUMENTS = [
     *(str(path.relative_to(ROOT)) for path in sorted((ROOT / "docs").glob("*.md"))),
 ]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```$", re.M | re.S)
-ROUNDING = re.compile(r"\d\.\de-\d\d|\(random [^)]*\)|\(direction \d\)|\[[\d, ]+\]|  +")
+ROUNDING = re.compile(
+    r"\d\.\de[+-]\d\d|\(random [^)]*\)|\(direction \d\)|\[[\d, ]+\]|  +"
+)
 PROGRAM = "python -m scanrnn.verify"
 
 

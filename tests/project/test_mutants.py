@@ -112,9 +112,9 @@ def adjoints(mutant, sr, place):
 
 def told_bytes(mutant, sr, place):
     """Against the compiler's own count, within a tenth."""
-    made, way = sr.lstm(32), type(WAYS[mutant.way](sr))()
-    params = jax.eval_shape(lambda: made.init(jax.random.key(0), 16, jnp.float32))
-    xs = jax.ShapeDtypeStruct((600, 4, 16), "float32")
+    made, way = sr.lstm(64), type(WAYS[mutant.way](sr))()
+    params = jax.eval_shape(lambda: made.init(jax.random.key(0), 64, jnp.float32))
+    xs = jax.ShapeDtypeStruct((1000, 16, 64), "float32")
 
     def loss(params, xs):
         return jnp.sum(sr.unroll(made, params, xs, backward=way).outputs)
