@@ -20,6 +20,9 @@ shape does not fit.
 The exercise stops before the loss. `cross_entropy` and `readout_backward` add the way
 from the loss through softmax and dense layer into ``a``.
 
+The character model that follows it names dinosaurs: `clip`, `sample`, `optimize` and
+`model`, with its seeds. There ba is called b, as the exercise does.
+
 >>> import numpy as np
 >>> from scanrnn import course
 >>> rng = np.random.default_rng(0)
@@ -33,16 +36,22 @@ from the loss through softmax and dense layer into ``a``.
 ['dWaa', 'dWax', 'dWya', 'da', 'da0', 'dba', 'dby', 'dx']
 
 Source: Ng, Katanforoosh and Bensouda Mourri, "Sequence Models", week 1, "Building
-your recurrent neural network, step by step" (deeplearning.ai).
+your recurrent neural network, step by step" and "Character level language model"
+(deeplearning.ai).
 """
 
 from .lstm import lstm_backward as lstm_backward
 from .lstm import lstm_cell_backward as lstm_cell_backward
 from .lstm import lstm_cell_forward as lstm_cell_forward
 from .lstm import lstm_forward as lstm_forward
+from .names import Report as Report
+from .names import model as model
+from .names import sample as sample
 from .readout import cross_entropy as cross_entropy
 from .readout import readout_backward as readout_backward
 from .rnn import rnn_backward as rnn_backward
 from .rnn import rnn_cell_backward as rnn_cell_backward
 from .rnn import rnn_cell_forward as rnn_cell_forward
 from .rnn import rnn_forward as rnn_forward
+from .update import clip as clip
+from .update import optimize as optimize

@@ -30,7 +30,7 @@ AXES = {
     "xt": ("n_x", "m"),
     "Wax": ("n_a", "n_x"),
     "Waa": ("n_a", "n_a"),
-    "ba": ("n_a", "1"),
+    **dict.fromkeys(["ba", "b"], ("n_a", "1")),
     **dict.fromkeys([f"W{gate}" for gate in GATES], ("n_a", "n_a + n_x")),
     **dict.fromkeys([f"b{gate}" for gate in GATES], ("n_a", "1")),
     "Wya": ("n_y", "n_a"),
@@ -63,6 +63,12 @@ def rows(columns: Floats) -> Array:
 def flat(column: Floats) -> Array:
     """A bias (n, 1) as (n,)."""
     return jnp.asarray(column[:, 0])
+
+
+def column(bias: Array | None) -> Floats:
+    """A bias (n,) as a new (n, 1)."""
+    assert bias is not None  # the exercise has one everywhere
+    return columns(bias[None])
 
 
 @functools.partial(jax.jit, static_argnums=0)

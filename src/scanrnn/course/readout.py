@@ -8,7 +8,16 @@ from jax import Array
 from numpy.typing import ArrayLike
 
 from ..engine.products import affine_vjp
-from .border import Floats, Gradients, Parameters, columns, floats, in_float64, read
+from .border import (
+    Floats,
+    Gradients,
+    Parameters,
+    column,
+    columns,
+    floats,
+    in_float64,
+    read,
+)
 
 
 def cross_entropy(y_pred: ArrayLike, labels: ArrayLike) -> float:
@@ -75,7 +84,7 @@ def readout_backward(
     w_out = jnp.asarray(values[name].T)
     d_a, d_w, d_b = affine_vjp(_last(values["a"]), w_out, w_out[0], _last(d_z))
     da = np.array(np.moveaxis(np.asarray(d_a), -1, 0), order="C")
-    return {"da": da, f"d{name}": columns(d_w), "dby": columns(d_b[None])}
+    return {"da": da, f"d{name}": columns(d_w), "dby": column(d_b)}
 
 
 def _last(columns: Floats) -> Array:

@@ -16,6 +16,7 @@ from .border import (
     Parameters,
     check_steps,
     check_way_back,
+    column,
     columns,
     flat,
     in_float64,
@@ -121,7 +122,7 @@ def rnn_cell_backward(da_next: ArrayLike, cache: Cache) -> Gradients:
         "da_prev": columns(d_prev.h),
         "dWax": columns(d_params.w_x),
         "dWaa": columns(d_params.w_h),
-        "dba": columns(d_params.b[None]),
+        "dba": column(d_params.b),
     }
 
 
