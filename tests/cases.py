@@ -27,9 +27,9 @@ CELLS = {
 OPTIONS = {
     "plain": (),
     "lengths": ("lengths",),
-    "resets": ("resets",),
+    "resets": ("resets", "reset_to"),
     "reverse": ("lengths", "reverse"),
-    "all": ("mask", "resets", "reverse"),
+    "all": ("mask", "resets", "reset_to", "reverse"),
     "tokens": (),
     "tokens-all": ("mask", "resets"),
 }
@@ -60,8 +60,8 @@ class Problem(NamedTuple):
         return function
 
     def run(self, sr: Any = scanrnn, **more: Any) -> Any:
-        """The run and (d_params, d_xs, d_start); d_xs is None for tokens."""
-        arrays = {k: v for k, v in self.options.items() if isinstance(v, jax.Array)}
+        """The run and the cotangents."""
+        arrays = {k: v for k, v in self.options.items() if not isinstance(v, bool)}
         others = {k: v for k, v in self.options.items() if k not in arrays} | more
         fixed = tuple(sorted(others.items()))
         return _there_and_back(
@@ -70,8 +70,13 @@ class Problem(NamedTuple):
         )  # fmt: skip
 
     def cotangents(self, sr: Any = scanrnn, **more: Any) -> Any:
-        """(d_params, d_xs, d_start)."""
+        """(d_params, d_xs, d_start), and d_reset_to if given; d_xs None for tokens."""
         return self.run(sr, **more)[1]
+
+    def reset_to(self) -> Any:
+        """What a reset restores."""
+        zeros = jax.tree.map(jnp.zeros_like, self.start)
+        return self.options.get("reset_to", zeros)
 
     def astype(self, dtype: Any) -> "Problem":
         """The same problem in another float dtype."""
@@ -85,15 +90,22 @@ def _there_and_back(
     unroll: Any, fixed: Any, cell: Any, params: Any, xs: Any, start: Any, arrays: Any,
     d_run: Any,
 ) -> Any:  # fmt: skip
-    def function(params: Any, xs: Any, start: Any) -> tuple[Any, Any]:
-        return tuple(unroll(cell, params, xs, start, **dict(fixed), **arrays))
+    states = {"reset_to": arrays["reset_to"]} if "reset_to" in arrays else {}
+
+    def function(params: Any, xs: Any, start: Any, states: Any) -> tuple[Any, Any]:
+        options = {**dict(fixed), **arrays, **states}
+        return tuple(unroll(cell, params, xs, start, **options))
 
     if jnp.issubdtype(xs.dtype, jnp.integer):
-        run, pull = jax.vjp(lambda p, s: function(p, xs, s), params, start)
-        d_params, d_start = pull(d_run)
-        return run, (d_params, None, d_start)
-    run, pull = jax.vjp(function, params, xs, start)
-    return run, pull(d_run)
+        run, pull = jax.vjp(
+            lambda p, s, r: function(p, xs, s, r), params, start, states
+        )
+        d_params, d_start, d_states = pull(d_run)
+        d_xs = None
+    else:
+        run, pull = jax.vjp(function, params, xs, start, states)
+        d_params, d_xs, d_start, d_states = pull(d_run)
+    return run, (d_params, d_xs, d_start, *d_states.values())
 
 
 def is_float(x: Any) -> bool:
@@ -125,10 +137,14 @@ def problem(
         jnp.asarray(rng.normal(size=(length, B, H))),
         jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), start),
     )
+    reset_to = jax.tree.map(
+        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), made.start(B)
+    )
     drawn = {
         "lengths": jnp.asarray([0, 1, length, length // 2, length - 1]),
         "mask": jnp.asarray(rng.random((length, B)) < 0.7),
         "resets": jnp.asarray(rng.random((length, B)) < 0.3),
+        "reset_to": reset_to,
         "reverse": True,
     }
     options = {name: drawn[name] for name in OPTIONS[option]}

@@ -29,15 +29,15 @@ MUTANTS = {
     # The two streams, and the order of time.
     "the carry from the next step is dropped": Mutant(
         "engine/backward.py",
-        "return (d_prev, d_start), keep(through_time, narrow(delta, task.start))",
-        "return (zeros, d_start), keep(through_time, narrow(delta, task.start))",
+        "return (d_prev, d_reset_to), keep(through_time, narrow(delta, task.start))",
+        "return (zeros, d_reset_to), keep(through_time, narrow(delta, task.start))",
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
-        "engine/backward.py", "h=through_time.h + widen(d_h)", "h=through_time.h"
+        "engine/backward.py", "h=through_time.h + widen(d_outputs)", "h=through_time.h"
     ),
     "the output's cotangent replaces the one from time": Mutant(
-        "engine/backward.py", "h=through_time.h + widen(d_h)", "h=widen(d_h)"
+        "engine/backward.py", "h=through_time.h + widen(d_outputs)", "h=widen(d_outputs)"
     ),
     "the backward loop runs forwards": Mutant(
         "engine/backward.py",
@@ -54,7 +54,7 @@ MUTANTS = {
     # The partners of the outer products.
     "W_h meets h_t instead of h_{t-1}": Mutant(
         "engine/scan.py",
-        "return choose(resets, start, jax.tree.map(shift, entry, states))",
+        "return choose(task.sequence.resets, task.reset_to, shifted)",
         "return states",
         option="plain",
     ),
@@ -93,11 +93,29 @@ MUTANTS = {
     ),
     "a reset is forgotten in the states before": Mutant(
         "engine/scan.py",
-        "return choose(resets, start, jax.tree",
-        "return choose(None, start, jax.tree",
+        "return choose(task.sequence.resets, task.reset_to, shifted)",
+        "return shifted",
+    ),
+    "a reset restores the given start": Mutant(
+        "engine/scan.py",
+        "state = choose(reset, task.reset_to, state)",
+        "state = choose(reset, task.start, state)",
+        option="resets",
+    ),
+    "what a reset cuts off is forgotten": Mutant(
+        "engine/backward.py",
+        "cast_like(d_reset_to, task.reset_to)",
+        "jax.tree.map(jnp.zeros_like, task.reset_to)",
+        option="resets",
+    ),
+    "reset_to is not heard": Mutant(
+        "unroll.py",
+        'state("reset_to", given.reset_to)',
+        'state("reset_to", None)',
+        option="resets",
     ),
     "the forward pass ignores a reset": Mutant(
-        "engine/scan.py", "state = choose(reset, task.start, state)", "pass"
+        "engine/scan.py", "state = choose(reset, task.reset_to, state)", "pass"
     ),
     # Blocks.
     "only the last block's weight gradient is kept": Mutant(
@@ -115,8 +133,8 @@ MUTANTS = {
     ),
     "every block reads the outputs' cotangents of the first": Mutant(
         "engine/backward.py",
-        "view(d_hs, at, size)",
-        "view(d_hs, 0, size)",
+        "view(d_outputs, at, size)",
+        "view(d_outputs, 0, size)",
         way="recomputed",
         option="plain",
     ),
@@ -216,34 +234,34 @@ MUTANTS = {
     # The readout.
     "softmax without minus one-hot": Mutant(
         "readout.py",
-        "jnp.where(_one_hot(logits, labels), softmax - 1, softmax)",
-        "softmax",
+        "smoothed - (1 - loss.smoothing), smoothed",
+        "smoothed, smoothed",
         judge="readout",
     ),
     "the sum instead of the mean": Mutant(
         "readout.py",
-        "shares = (d_loss / total * weights)",
-        "shares = (d_loss * weights)",
+        "d_value = d_value / _total(weights)",
+        "pass",
         judge="readout",
     ),
     "the incoming cotangent is ignored": Mutant(
         "readout.py",
-        "shares = (d_loss / total * weights)",
-        "shares = (1 / total * weights)",
+        "shares = (d_value * weights)",
+        "shares = (weights / _total(weights))",
         judge="readout",
     ),
     # The border of a sequence: lengths, masks, padding.
     "lengths are off by one": Mutant(
-        "unroll.py", "[:, None] >= lengths", "[:, None] > lengths", option="lengths"
+        "unroll.py", "[:, None] >= ends", "[:, None] > ends", option="lengths"
     ),
-    "a mask says what is skipped": Mutant("unroll.py", "return ~mask", "return mask"),
+    "a mask says what is skipped": Mutant("unroll.py", "return ~flags", "return flags"),
     "a masked step has an output": Mutant(
         "unroll.py",
-        "choose(task.sequence.skips, jnp.zeros_like(hs), hs), final",
-        "hs, final",
+        "handed_out = choose(task.sequence.skips, zeros, handed_out)",
+        "pass",
     ),
     "what padding holds is fed": Mutant(
-        "unroll.py", "inputs = choose(skips, jnp.zeros_like(inputs), inputs)", "pass"
+        "unroll.py", "xs = choose(skips, jnp.zeros_like(xs), xs)", "pass"
     ),
     # Blocks of time.
     "the rest of the blocks is walked at the wrong end": Mutant(
@@ -316,8 +334,8 @@ MUTANTS = {
     ),
     "the start state lies whole on every device": Mutant(
         "unroll.py",
-        "shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)",
-        "cell.start(inputs.shape[1], dtype)",
+        "shard_batch_like(cell.start(xs.shape[1], dtype), xs)",
+        "cell.start(xs.shape[1], dtype)",
         cell="gru",
         option="explicit",
         judge="sharded",
@@ -361,8 +379,8 @@ MUTANTS = {
     # Truncation.
     "an output speaks in every sweep": Mutant(
         "engine/windows.py",
-        "d_hs=jnp.zeros_like(walk.d_hs)",
-        "d_hs=walk.d_hs",
+        "d_outputs=jax.tree.map(jnp.zeros_like, walk.d_outputs)",
+        "d_outputs=walk.d_outputs",
         judge="windows",
     ),
     "the rest of a window has the wrong length": Mutant(
@@ -388,7 +406,7 @@ MUTANTS = {
     # Adjoints.
     "the total forgets the output": Mutant(
         "adjoints.py",
-        "total = through_time._replace(h=through_time.h + widen(d_hs))",
+        "total = join_streams(through_time, d_hs)",
         "total = through_time",
         judge="adjoints",
     ),
@@ -433,7 +451,7 @@ MUTANTS = {
         judge="resumed",
     ),
     "steps after the last checkpoint are told twice": Mutant(
-        "charlm/loop.py", "run.cut_metrics(about.step)", "pass", judge="resumed"
+        "charlm/loop.py", "run.cut_metrics(origin.step)", "pass", judge="resumed"
     ),
 }
 

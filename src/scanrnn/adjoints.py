@@ -23,13 +23,15 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
-from .engine.backward import pull_back
-from .engine.checks import check_outputs, check_start
+from .engine.arrays import Layout, as_array, as_arrays
+from .engine.backward import join_streams, pull_back
+from .engine.checks import check_outputs, check_state
 from .engine.mesh import vary_along, varying_axes
 from .engine.scan import Course, Task, run
 from .engine.trees import cast_like, choose, widen
+from .engine.values import flag
 from .engine.ways import Stored
-from .unroll import task_of
+from .unroll import Given, task_of
 
 
 class Adjoints(NamedTuple):
@@ -51,7 +53,9 @@ def adjoints(
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     resets: ArrayLike | None = None,
+    reset_to: State | None = None,
     reverse: bool = False,
+    batch_first: bool = False,
 ) -> Adjoints:
     """The cotangent of every state: from its output, through time, and their sum.
 
@@ -71,7 +75,8 @@ def adjoints(
     zero there, whatever d_outputs hold, and through_time passes on unchanged, so that
     behind the end of a sequence stands the cotangent of its final state. Before a
     reset at step t, through_time[t − 1] is zero: the state is thrown away, and what
-    step t sends back belongs to ``start``. With ``reverse``, the step after t is t − 1.
+    step t sends back belongs to ``reset_to``. With ``reverse``, the step after t is
+    t − 1.
 
     Everything further follows from the total by one `cell.pull` per step, which gives
     the deltas, and one `cell.collect`, which gives the gradients of params and xs.
@@ -103,32 +108,37 @@ def adjoints(
     >>> float(abs(d_states.through_time.h[-1]).max())  # nothing comes after the last
     0.0
     """
-    task = task_of(cell, params, xs, start, lengths, mask, resets)
-    d_hs, d_final = _cotangents(cell, task, d_outputs, d_final)
+    given = Given(start, lengths, mask, resets, reset_to)
+    task, layout = task_of(cell, params, xs, given, batch_first)
+    d_hs, d_final = _cotangents(cell, task, layout, d_outputs, d_final)
     axes = varying_axes((task, d_hs, d_final))
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
-    course = Course(reverse)
+    course = Course(flag("reverse", reverse))
     _, kept = run(cell, task, task.start, course, Stored().stack)
     _, _, through_time = pull_back(
         cell, task, course, kept.all_tapes(), d_hs, widen(d_final), None,
         keep=lambda through_time, delta: through_time,
     )  # fmt: skip
-    total = through_time._replace(h=through_time.h + widen(d_hs))
+    total = join_streams(through_time, d_hs)
     from_output = jax.tree.map(jnp.zeros_like, through_time)._replace(h=d_hs)
-    streams = Adjoints(from_output, through_time, total)
-    return Adjoints(*(cast_like(stream, task.start) for stream in streams))
+    streams = (from_output, through_time, total)
+    return Adjoints(*(layout.leave(cast_like(s, task.start)) for s in streams))
 
 
 def _cotangents(
-    cell: Cell, task: Task, d_outputs: ArrayLike, d_final: State | None
+    cell: Cell,
+    task: Task,
+    layout: Layout,
+    d_outputs: ArrayLike,
+    d_final: State | None,
 ) -> tuple[Array, State]:
     """Checked; zero where a step is masked, and where d_final is not given."""
     xs, dtype = task.sequence.xs, task.start.h.dtype
-    d_hs = jnp.asarray(d_outputs)
+    d_hs = layout.enter(as_array("d_outputs", d_outputs))
     check_outputs("d_outputs", d_hs, xs, task.start)
     if d_final is None:
         d_final = jax.tree.map(jnp.zeros_like, task.start)
     else:
-        d_final = jax.tree.map(jnp.asarray, d_final)
-        check_start(cell, d_final, xs, dtype, "d_final")
+        d_final = layout.enter_state(as_arrays("d_final", d_final))
+        check_state(cell, d_final, xs, dtype, "d_final")
     return choose(task.sequence.skips, jnp.zeros_like(d_hs), d_hs), d_final

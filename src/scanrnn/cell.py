@@ -35,6 +35,9 @@ import jax
 from jax import Array
 from jax.typing import DTypeLike
 
+from . import made
+from .made import Call
+
 Params: TypeAlias = Any  # a NamedTuple of arrays: the letters of the equations
 State: TypeAlias = Any  # a NamedTuple of arrays (B, ·) with a field h
 Drive: TypeAlias = Any  # a pytree of arrays (B, ·)
@@ -70,7 +73,8 @@ class Cell(NamedTuple):
     - ``state.h`` is the output of the step.
 
     A cell hashes by its functions: build it in a cached factory, as those of the
-    library are, and it can be a static argument of ``jax.jit``.
+    library are, and it can be a static argument of ``jax.jit``. Told by which call it
+    was made (`scanrnn.made.Call`), it is pickled as that call, and printed as it.
 
     Example: the linear recurrence h = a + w h, with a scalar w, from scratch.
 
@@ -103,6 +107,16 @@ class Cell(NamedTuple):
     step: Callable[[Params, State, Drive], tuple[State, Tape]]
     pull: Callable[[Params, Tape, State], tuple[State, Delta]]
     collect: Callable[[Params, Array, State, Delta], tuple[Params, Array | None]]
+    made_by: Call | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return made.reduced(self)
+
+    def __repr__(self) -> str:
+        return made.shown_as_call(self)
+
+    def __str__(self) -> str:
+        return made.sentence(self)
 
 
 def hidden_size(cell: Cell) -> int:

@@ -1,64 +1,92 @@
 """From hidden states to a loss; each function with its own hand-derived derivative.
 
-With l the logits, y the labels and w the weights of all positions::
+With l the logits, y the labels, w the weights of all positions, ε the smoothing and V
+the number of classes::
 
-    forward                         backward, from dL
+    forward                                 backward, from dL
 
-    (1) l = h W + b                  (4) dlₙ = dL wₙ / Σw ∘ (pₙ − one_hot(yₙ)),
-    (2) ℓₙ = log Σᵥ exp(lₙᵥ)             pₙ = softmax(lₙ)
-             − lₙ[yₙ]                    dwₙ = dL (ℓₙ − L) / Σw
-    (3) L = Σₙ wₙ ℓₙ / Σₙ wₙ         (5) dh = dl Wᵀ, dW = Σ hᵀ dl, db = Σ dl
+    (1) l = h W + b                         (4) dlₙ = sₙ (pₙ − qₙ),  pₙ = softmax(lₙ)
+    (2) ℓₙ = −Σᵥ qₙᵥ log pₙᵥ                    sₙ  = dL wₙ / Σw,  dL wₙ,  dLₙ wₙ
+        qₙ = (1 − ε) one_hot(yₙ) + ε / V        dwₙ = dL (ℓₙ − L) / Σw,  dL ℓₙ,  dLₙ ℓₙ
+    (3) L = Σₙ wₙ ℓₙ / Σₙ wₙ  (mean)        (5) dh = dl Wᵀ, dW = Σ hᵀ dl, db = Σ dl
+        L = Σₙ wₙ ℓₙ          (sum)
+        Lₙ = wₙ ℓₙ            (none)
 
-`plain_dense` and `plain_softmax_cross_entropy` are the same numbers left to JAX's
-own differentiation: the oracles.
+(4) has a value for each of the three lines of (3).
 
-Source of (4): Bishop 2006, "Pattern Recognition and Machine Learning", eq. (4.109).
+`plain_dense` and `plain_softmax_cross_entropy` are the same numbers, written another
+way and left to JAX's own differentiation: the oracles.
+
+Sources: of (4), Bishop 2006, "Pattern Recognition and Machine Learning", eq. (4.109);
+of q, Szegedy et al. 2016, arXiv 1512.00567, section 7.
 """
 
-from typing import Any, NamedTuple
+import functools
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike, DTypeLike
 
+from .engine.arrays import as_array, as_arrays
 from .engine.checks import within
 from .engine.mesh import vary_along, varying_axes
-from .engine.products import affine, affine_vjp, is_tokens, or_default, wide
+from .engine.products import affine, affine_vjp, floating, is_tokens, plus, wide
+from .engine.trees import cast_like
+from .engine.values import flag, fraction, one_of, shown, whole_number
+
+Reduction: TypeAlias = Literal["mean", "sum", "none"]
+REDUCTIONS = ("mean", "sum", "none")
 
 
 class DenseParams(NamedTuple):
     """The letters of the equations."""
 
     w: Array  # (H, V)
-    b: Array  # (V,)
+    b: Array | None  # (V,); None without a bias
 
 
 def init_dense(
-    key: Array, input_size: int, output_size: int, dtype: DTypeLike | None = None
+    key: Array,
+    input_size: int,
+    output_size: int,
+    dtype: DTypeLike | None = None,
+    *,
+    bias: bool = True,
 ) -> DenseParams:
     """LeCun-normal weights (variance 1 / H keeps the scale of h) and zero bias.
 
+    Args:
+        input_size: H.
+        output_size: V.
+        dtype: a floating one; JAX's default if not given.
+        bias: whether there is a b; without one it is None in the params.
+
     Source: LeCun, Bottou, Orr and Müller 1998, "Efficient BackProp".
     """
-    dtype = or_default(dtype)
+    sizes = (
+        whole_number("input_size", input_size),
+        whole_number("output_size", output_size),
+    )
+    dtype = floating(dtype)
     draw = jax.nn.initializers.lecun_normal(dtype=wide(dtype))
-    w = draw(key, (input_size, output_size)).astype(dtype)
-    return DenseParams(w, jnp.zeros(output_size, dtype))
+    b = jnp.zeros(sizes[1], dtype) if flag("bias", bias) else None
+    return DenseParams(draw(key, sizes).astype(dtype), b)
 
 
 def dense(params: DenseParams, hs: ArrayLike) -> Array:
     """Logits h W + b, with the hand-derived derivative (5).
 
     Args:
-        params: w (H, V) and b (V,).
+        params: w (H, V), and b (V,) or None; floats.
         hs: (..., H) floats.
 
     Returns:
         (..., V), in float32 for 16-bit params.
 
     Raises:
-        ValueError: if hs do not end in H.
+        ValueError: if hs do not end in H, or params or hs are not such floats.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> params = sr.init_dense(jax.random.key(0), 4, 3)
@@ -72,11 +100,18 @@ def dense(params: DenseParams, hs: ArrayLike) -> Array:
 def plain_dense(params: DenseParams, hs: ArrayLike) -> Array:
     """`dense` without a rule of our own: its oracle."""
     params, hs = _check_dense(params, hs)
-    return affine(hs, *params)
+    kind = wide(params.w.dtype)
+    hs = hs.astype(params.w.dtype)
+    return plus(jnp.einsum("...h,hv->...v", hs, params.w).astype(kind), params.b)
 
 
 def softmax_cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
 ) -> Array:
     """The mean of −log softmax(logits)[label], in nats, with derivative (4).
 
@@ -86,30 +121,79 @@ def softmax_cross_entropy(
 
     Args:
         logits: (..., V) floats.
-        labels: (...) integers in [0, V). One out of range raises where its value is
-            known; under jit it gives NaN, unless its weight is 0.
+        labels: (...) integers in [0, V), of any width. One out of range raises where
+            its value is known; under jit it gives NaN, unless its weight is 0.
         weights: (...) floats or bool, for example a mask; equal if not given.
+        reduction: "mean" is Σ w ℓ / Σ w, and 0 where all weights are 0; "sum" is
+            Σ w ℓ; "none" is w ℓ of every position.
+        label_smoothing: ε in [0, 1), the share of the target that is spread evenly
+            over all classes.
 
     Returns:
-        A scalar, Σ w ℓ / Σ w; 0 where all weights are 0. float32 for 16-bit logits.
+        A scalar, or (...) for the reduction "none". float32 for 16-bit logits.
 
     Raises:
-        ValueError: if shapes do not fit, or labels are not integers or out of range.
+        ValueError: if shapes do not fit, labels are not integers or out of range, or
+            an option is not as described.
 
     >>> import jax.numpy as jnp, scanrnn as sr
     >>> round(float(sr.softmax_cross_entropy(jnp.zeros((7, 2, 3)),
     ...                                      jnp.ones((7, 2), int))), 4)  # log 3
     1.0986
     """
+    loss = _loss(reduction, label_smoothing)
     arrays = _check_loss(logits, labels, weights)
-    return _cross_entropy(*vary_along(arrays, varying_axes(arrays)))
+    return _cross_entropy(loss, *vary_along(arrays, varying_axes(arrays)))
 
 
 def plain_softmax_cross_entropy(
-    logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None = None
+    logits: ArrayLike,
+    labels: ArrayLike,
+    weights: ArrayLike | None = None,
+    *,
+    reduction: Reduction = "mean",
+    label_smoothing: float = 0.0,
 ) -> Array:
-    """`softmax_cross_entropy` without a rule of our own: its oracle."""
-    return _forward(*_check_loss(logits, labels, weights))[0]
+    """`softmax_cross_entropy` without a rule of our own: its oracle.
+
+    It looks labels up where the function compares them, and takes log softmax where
+    the function takes the sum of exponentials.
+    """
+    loss = _loss(reduction, label_smoothing)
+    logits, labels, weights = _check_loss(logits, labels, weights)
+    classes = logits.shape[-1]
+    known = (labels >= 0) & (labels <= classes - 1)
+    # What a position of weight 0 holds is replaced before it is touched, if it must be.
+    usable = known & jnp.isfinite(jax.nn.logsumexp(logits, axis=-1))
+    left_out = (weights == 0) & ~usable
+    logits = jnp.where(left_out[..., None], 0, logits.astype(weights.dtype))
+    log_p = jax.nn.log_softmax(logits)
+    at = jnp.where(known, labels, 0)[..., None]
+    of_label = jnp.take_along_axis(log_p, at, axis=-1)[..., 0]
+    losses = -(1 - loss.smoothing) * of_label
+    if loss.smoothing:
+        losses = losses - loss.smoothing * log_p.mean(-1)
+    losses = jnp.where(left_out, 0, jnp.where(known, losses, jnp.nan))
+    weighted = weights * losses
+    if loss.reduction == "none":
+        return weighted
+    if loss.reduction == "sum":
+        return weighted.sum()
+    return weighted.sum() / jnp.where(jnp.all(weights == 0), 1, weights.sum())
+
+
+class _Loss(NamedTuple):
+    """What is static of a loss."""
+
+    reduction: str
+    smoothing: float  # ε
+
+
+def _loss(reduction: Any, label_smoothing: Any) -> _Loss:
+    return _Loss(
+        one_of("reduction", reduction, REDUCTIONS),
+        fraction("label_smoothing", label_smoothing),
+    )
 
 
 @jax.custom_vjp
@@ -125,33 +209,40 @@ def _dense_backward(saved: Any, d_logits: Array) -> tuple[DenseParams, Array]:
     params, hs = saved
     d_hs, d_w, d_b = affine_vjp(hs, params.w, params.b, d_logits)  # (5)
     assert d_hs is not None  # only tokens have none, and dense takes floats
-    d_params = DenseParams(d_w.astype(params.w.dtype), d_b.astype(params.b.dtype))
+    d_params = cast_like(DenseParams(d_w, d_b), params)
     return d_params, d_hs.astype(hs.dtype)
 
 
 _dense.defvjp(_dense_forward, _dense_backward)
 
 
-@jax.custom_vjp
-def _cross_entropy(logits: Array, labels: Array, weights: Array) -> Array:
-    return _forward(logits, labels, weights)[0]
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _cross_entropy(loss: _Loss, logits: Array, labels: Array, weights: Array) -> Array:
+    return _forward(loss, logits, labels, weights)[0]
 
 
 def _cross_entropy_forward(
-    logits: Array, labels: Array, weights: Array
+    loss: _Loss, logits: Array, labels: Array, weights: Array
 ) -> tuple[Array, Any]:
-    loss, losses, log_sum = _forward(logits, labels, weights)
-    return loss, (logits, labels, weights, loss, losses, log_sum)
+    value, losses, log_sum = _forward(loss, logits, labels, weights)
+    return value, (logits, labels, weights, value, losses, log_sum)
 
 
-def _cross_entropy_backward(saved: Any, d_loss: Array) -> tuple[Array, None, Array]:
-    logits, labels, weights, loss, losses, log_sum = saved
-    total = _total(weights)
+def _cross_entropy_backward(
+    loss: _Loss, saved: Any, d_value: Array
+) -> tuple[Array, None, Array]:
+    logits, labels, weights, value, losses, log_sum = saved
     softmax = jnp.exp(logits.astype(log_sum.dtype) - log_sum[..., None])
-    difference = jnp.where(_one_hot(logits, labels), softmax - 1, softmax)
-    shares = (d_loss / total * weights)[..., None]
+    smoothed = softmax - loss.smoothing / logits.shape[-1]
+    difference = jnp.where(
+        _one_hot(logits, labels), smoothed - (1 - loss.smoothing), smoothed
+    )
+    if loss.reduction == "mean":
+        d_value = d_value / _total(weights)
+        losses = losses - value
+    shares = (d_value * weights)[..., None]
     d_logits = jnp.where(shares == 0, 0, shares * difference)  # (4)
-    d_weights = d_loss / total * (losses - loss)
+    d_weights = d_value * losses
     return d_logits.astype(logits.dtype), None, d_weights.astype(weights.dtype)
 
 
@@ -159,22 +250,28 @@ _cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
 
 
 def _forward(
-    logits: Array, labels: Array, weights: Array
+    loss: _Loss, logits: Array, labels: Array, weights: Array
 ) -> tuple[Array, Array, Array]:
     """The loss, the loss of every position, and log Σ exp of its logits."""
     logits = logits.astype(wide(logits.dtype))
     log_sum = jax.nn.logsumexp(logits, axis=-1)
     chosen = jnp.where(_one_hot(logits, labels), logits, 0).sum(-1)
+    if loss.smoothing:
+        chosen = (1 - loss.smoothing) * chosen + loss.smoothing * logits.mean(-1)
     known = (labels >= 0) & (labels < logits.shape[-1])
     losses = jnp.where(known, log_sum - chosen, jnp.nan)  # (2)
     losses = jnp.where((weights == 0) & ~jnp.isfinite(losses), 0, losses)
-    return (weights * losses).sum() / _total(weights), losses, log_sum  # (3)
+    weighted = weights * losses  # (3)
+    if loss.reduction == "none":
+        return weighted, losses, log_sum
+    total = 1 if loss.reduction == "sum" else _total(weights)
+    return weighted.sum() / total, losses, log_sum
 
 
 def _one_hot(logits: Array, labels: Array) -> Array:
     # A comparison, not a gather: it stays on the devices where the logits lie.
     vocabulary = jnp.arange(logits.shape[-1], dtype=labels.dtype)
-    return labels[..., None] == vocabulary
+    return labels[..., None] == vocabulary.reshape((1,) * labels.ndim + (-1,))
 
 
 def _total(weights: Array) -> Array:
@@ -183,11 +280,25 @@ def _total(weights: Array) -> Array:
 
 
 def _check_dense(params: DenseParams, hs: ArrayLike) -> tuple[DenseParams, Array]:
-    params, given = jax.tree.map(jnp.asarray, params), jnp.asarray(hs)
-    if given.ndim < 1 or given.shape[-1] != params.w.shape[0] or is_tokens(given):
+    if not isinstance(params, DenseParams):
         raise ValueError(
-            f"expected hs: floats (..., {params.w.shape[0]}) to match params.w "
-            f"{params.w.shape}, got {given.dtype} {given.shape}"
+            f"expected params: DenseParams(w, b), as sr.init_dense makes them, got "
+            f"{shown(params)}"
+        )
+    params, given = as_arrays("params", params), as_array("hs", hs)
+    w, b = params
+    if w.ndim != 2 or not jnp.issubdtype(w.dtype, jnp.floating):
+        raise ValueError(f"expected params.w: floats (H, V), got {w.dtype} {w.shape}")
+    if b is not None and (b.shape != w.shape[1:] or b.dtype != w.dtype):
+        raise ValueError(
+            f"expected params.b: {w.dtype} {w.shape[1:]} to match params.w {w.shape}, "
+            f"or None, got {b.dtype} {b.shape}"
+        )
+    is_float = jnp.issubdtype(given.dtype, jnp.floating)
+    if given.ndim < 1 or given.shape[-1] != w.shape[0] or not is_float:
+        raise ValueError(
+            f"expected hs: floats (..., {w.shape[0]}) to match params.w "
+            f"{w.shape}, got {given.dtype} {given.shape}"
         )
     return params, given
 
@@ -195,28 +306,33 @@ def _check_dense(params: DenseParams, hs: ArrayLike) -> tuple[DenseParams, Array
 def _check_loss(
     logits: ArrayLike, labels: ArrayLike, weights: ArrayLike | None
 ) -> tuple[Array, Array, Array]:
-    logits, labels = jnp.asarray(logits), jnp.asarray(labels)
+    logits, labels = as_array("logits", logits), as_array("labels", labels)
     if logits.ndim < 1 or not jnp.issubdtype(logits.dtype, jnp.floating):
         raise ValueError(
             f"expected logits: floats (..., V), got {logits.dtype} {logits.shape}"
         )
+    if not logits.shape[-1]:
+        raise ValueError(f"expected logits of at least one class, got {logits.shape}")
     if labels.shape != logits.shape[:-1] or not is_tokens(labels):
         raise ValueError(
             f"expected labels: integers {logits.shape[:-1]} to match logits "
             f"{logits.shape}, got {labels.dtype} {labels.shape}; "
             "one-hot labels become integers by argmax(-1)"
         )
+    kind = wide(logits.dtype)
     if weights is None:
-        weights = jnp.ones_like(labels, dtype=wide(logits.dtype))
-    weights = jnp.asarray(weights).astype(wide(logits.dtype))
-    if weights.shape != labels.shape:
+        weights = jnp.ones_like(labels, dtype=kind)
+    weights = as_array("weights", weights)
+    if weights.shape != labels.shape or jnp.iscomplexobj(weights):
         raise ValueError(
-            f"expected weights of the shape of labels, {labels.shape}, "
-            f"got {weights.shape}"
+            f"expected weights: numbers or bool of the shape of labels, "
+            f"{labels.shape}, got {weights.dtype} {weights.shape}"
         )
     if not within(labels, 0, logits.shape[-1] - 1, counted=weights):
         raise ValueError(
             f"expected labels in [0, {logits.shape[-1]}), got values from "
             f"{labels.min()} to {labels.max()}; give padding the weight 0"
         )
-    return logits, labels, weights
+    if labels.dtype.itemsize < 4:  # a byte does not count to V
+        labels = labels.astype(jnp.int32)
+    return logits, labels, weights.astype(kind)

@@ -6,14 +6,12 @@ The rule stands in `engine/windows.py`.
 from typing import TypeVar
 
 import jax
-import jax.numpy as jnp
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
-from .engine.checks import check_unroll
-from .engine.trees import choose
+from .engine.values import flag, one_of, whole_number
 from .engine.windows import Windows, states_of_windows
-from .unroll import Unrolled, task_of
+from .unroll import Given, Masked, Outputs, Unrolled, task_of, unrolled
 from .unroll import unroll as full
 
 Tree = TypeVar("Tree")
@@ -30,7 +28,11 @@ def truncated(
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     resets: ArrayLike | None = None,
+    reset_to: State | None = None,
     reverse: bool = False,
+    batch_first: bool = False,
+    outputs: Outputs = "h",
+    masked: Masked = "zero",
     unroll: int = 1,
 ) -> Unrolled:
     """`sr.unroll` with the gradient of truncated backpropagation through time.
@@ -76,31 +78,33 @@ def truncated(
     >>> (d_xs != 0).any((1, 2)).astype(int).tolist()
     [0, 0, 0, 0, 0, 1, 1]
     """
-    check_unroll(unroll)
-    _check_windows(every, back)
-    task = task_of(cell, params, xs, start, lengths, mask, resets)
+    reverse = flag("reverse", reverse)
+    whole = one_of("outputs", outputs, ("h", "states")) == "states"
+    hold = one_of("masked", masked, ("zero", "hold")) == "hold"
+    windows = Windows(*_windows(every, back), whole_number("unroll", unroll), whole)
+    given = Given(start, lengths, mask, resets, reset_to)
+    task, layout = task_of(cell, params, xs, given, batch_first)
     if back >= task.length:
         return full(
             cell, params, xs, start, lengths=lengths, mask=mask, resets=resets,
-            reverse=reverse, unroll=unroll,
+            reset_to=reset_to, reverse=reverse, batch_first=batch_first,
+            outputs=outputs, masked=masked, unroll=unroll,
         )  # fmt: skip
     # One direction is enough for the rule: the other is the same, turned round.
-    task = task._replace(sequence=_turn(task.sequence, reverse))
-    hs, final = states_of_windows(cell, Windows(every, back, unroll), task)
-    hs = choose(task.sequence.skips, jnp.zeros_like(hs), hs)
-    return Unrolled(_turn(hs, reverse), final)
+    turned = task._replace(sequence=_turn(task.sequence, reverse))
+    handed_out, final = states_of_windows(cell, windows, turned)
+    return unrolled(task, layout, _turn(handed_out, reverse), final, hold)
 
 
 def _turn(tree: Tree, reverse: bool) -> Tree:
     return jax.tree.map(lambda leaf: leaf[::-1], tree) if reverse else tree
 
 
-def _check_windows(every: int, back: int) -> None:
-    for name, steps in (("every", every), ("back", back)):
-        if not isinstance(steps, int) or isinstance(steps, bool) or steps < 1:
-            raise ValueError(f"expected {name}, a number of steps, got {steps!r}")
+def _windows(every: int, back: int) -> tuple[int, int]:
+    every, back = whole_number("every", every), whole_number("back", back)
     if back < every:
         raise ValueError(
             f"expected back >= every, got back={back} and every={every}: the first "
             "steps of a group would send no gradient at all"
         )
+    return every, back

@@ -1,6 +1,6 @@
 """The public entry: check what came, turn lengths into skips, pick the way back."""
 
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
 import jax.numpy as jnp
@@ -8,26 +8,31 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
+from .engine.arrays import Layout, as_array, as_arrays, layout_of
 from .engine.backward import states_of
 from .engine.checks import (
+    check_cell,
     check_dtype,
     check_flags,
     check_inputs,
     check_lengths,
-    check_start,
-    check_unroll,
+    check_state,
 )
 from .engine.memory import Budget, way_for
 from .engine.mesh import shard_batch_like, vary_along, varying_axes
 from .engine.scan import Course, Sequence, Task
 from .engine.trees import choose
+from .engine.values import flag, one_of, whole_number
 from .engine.ways import Backward, Stored
+
+Outputs: TypeAlias = Literal["h", "states"]
+Masked: TypeAlias = Literal["zero", "hold"]
 
 
 class Unrolled(NamedTuple):
     """What `unroll` returns."""
 
-    outputs: Array  # (T, B, H); zero where a step is masked
+    outputs: Any  # (T, B, H); zero where a step is masked, if nothing else is asked for
     final: State  # (B, ·); the state after the last step that is not masked
 
 
@@ -40,7 +45,11 @@ def unroll(
     lengths: ArrayLike | None = None,
     mask: ArrayLike | None = None,
     resets: ArrayLike | None = None,
+    reset_to: State | None = None,
     reverse: bool = False,
+    batch_first: bool = False,
+    outputs: Outputs = "h",
+    masked: Masked = "zero",
     unroll: int = 1,
     backward: Backward | Budget = Stored(),
 ) -> Unrolled:
@@ -50,30 +59,38 @@ def unroll(
 
         state = start
         for t in range(T):                          # from T - 1 down, if reverse
-            state = where(resets[t], start, state)
+            state = where(resets[t], reset_to, state)
             state = where(mask[t], cell(params, state, xs[t]), state)
             outputs[t] = where(mask[t], state.h, 0)
         final = state
 
-    and its derivative with respect to params, xs (floats) and start, given cotangents
-    of the outputs and of the final state.
+    and its derivative with respect to params, xs (floats), start and reset_to, given
+    cotangents of the outputs and of the final state.
 
     Args:
         cell: `sr.rnn(H)`, `sr.gru(H)`, `sr.lstm(H)`, or a `Cell` of your own.
         params: as `cell.init(key, X)` makes them, all of one floating dtype.
         xs: floats (T, B, X) in the dtype of params, or integer tokens (T, B) in
-            [0, X), which stand for one-hot inputs and are looked up. Time comes first.
-            A token out of range raises where its value is known; under jit it
-            gives NaN.
+            [0, X), which stand for one-hot inputs and are looked up; −1 stands for no
+            input, a row of zeros. Time comes first. A token out of range raises where
+            its value is known; under jit it gives NaN. Without a batch, (T, X) or
+            (T,), every other array goes without its batch axis as well.
         start: the state before the first step; `cell.start(B)` if not given.
         lengths: (B,) integers in [0, T]: short for a mask of the first steps. 0 is
             legal.
         mask: (T, B) bool. A step that is False is passed over: the state stays, the
             output is zero, nothing it holds (NaN included) reaches a gradient.
-        resets: (T, B) bool. True restarts from ``start`` before step t, and cuts the
-            gradient there; what is cut off goes to ``start``.
+        resets: (T, B) bool. True restarts before step t, and cuts the gradient there;
+            what is cut off goes to ``reset_to``.
+        reset_to: the state that a reset restores, (B, ·) or one for all, (1, ·);
+            `cell.start(B)` if not given.
         reverse: go from the last step to the first. Outputs keep their places; with
             lengths, every sequence is read from its own end.
+        batch_first: whether xs, mask and resets are (B, T, ...), and the outputs.
+        outputs: "h", or "states" for the whole state after every step, (T, B, ·) in
+            every field: the memory c of an LSTM as well.
+        masked: what stands where a step is masked: "zero", or "hold" for what stood
+            there before, which is the start state's before the first step.
         unroll: steps per iteration of the loop, as in `jax.lax.scan`.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
@@ -82,6 +99,9 @@ def unroll(
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are
         empty and the final state is the start.
+
+        None of the ways back but `Autodiff()` has forward mode (`jax.jvp`,
+        `jax.jacfwd`, `jax.linearize`): JAX says so itself when it is asked for.
 
     Raises:
         ValueError: if a shape, a dtype or a value does not fit; it says what was
@@ -98,44 +118,106 @@ def unroll(
     >>> jax.grad(loss)(params).w_h.shape
     (8, 24)
     """
-    check_unroll(unroll)
-    task = task_of(cell, params, xs, start, lengths, mask, resets)
+    course = Course(
+        flag("reverse", reverse),
+        whole_number("unroll", unroll),
+        one_of("outputs", outputs, ("h", "states")) == "states",
+    )
+    hold = one_of("masked", masked, ("zero", "hold")) == "hold"
+    given = Given(start, lengths, mask, resets, reset_to)
+    task, layout = task_of(cell, params, xs, given, batch_first)
     way = way_for(backward, cell, task.params, task.sequence.xs)
-    hs, final = states_of(cell, task, Course(reverse, unroll), way)
-    return Unrolled(choose(task.sequence.skips, jnp.zeros_like(hs), hs), final)
+    handed_out, final = states_of(cell, task, course, way)
+    return unrolled(task, layout, handed_out, final, hold)
+
+
+class Given(NamedTuple):
+    """What else may be said of a sequence, as the caller gives it."""
+
+    start: State | None
+    lengths: ArrayLike | None
+    mask: ArrayLike | None
+    resets: ArrayLike | None
+    reset_to: State | None
 
 
 def task_of(
-    cell: Cell,
-    params: Params,
-    xs: ArrayLike,
-    start: State | None,
-    lengths: ArrayLike | None,
-    mask: ArrayLike | None,
-    resets: ArrayLike | None,
-) -> Task:
+    cell: Cell, params: Params, xs: ArrayLike, given: Given, batch_first: bool
+) -> tuple[Task, Layout]:
     """Checks the arguments of `unroll`, and makes them what the engine walks."""
-    params, inputs = jax.tree.map(jnp.asarray, params), jnp.asarray(xs)
-    check_inputs(cell, params, inputs)
+    check_cell(cell)
+    params, inputs = as_arrays("params", params), as_array("xs", xs)
+    layout = layout_of(inputs, flag("batch_first", batch_first))
+    try:
+        task = _task(cell, params, layout.enter(inputs), given, layout)
+    except ValueError as error:
+        if not layout.told() or layout.told() in str(error):
+            raise
+        raise ValueError(f"{error}{layout.told()}") from error
+    return vary_along(task, varying_axes(task)), layout
+
+
+def unrolled(
+    task: Task, layout: Layout, handed_out: Any, final: State, hold: bool
+) -> Unrolled:
+    """What the engine handed out, as `unroll` returns it."""
+    if not hold:
+        zeros = jax.tree.map(jnp.zeros_like, handed_out)
+        handed_out = choose(task.sequence.skips, zeros, handed_out)
+    return Unrolled(layout.leave(handed_out), layout.leave_state(final))
+
+
+def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -> Task:
+    """xs (T, B, ...), the rest as the caller gives it."""
+    if xs.ndim < 2:
+        raise ValueError(
+            "expected xs: floats (T, B, X) or integer tokens (T, B), got "
+            f"{xs.dtype} of {xs.ndim} axes"
+        )
+    skips = _skips(xs, given.lengths, given.mask, layout)
+    check_inputs(cell, params, xs, skips)
     dtype = check_dtype(params)
-    if start is None:
-        start = shard_batch_like(cell.start(inputs.shape[1], dtype), inputs)
-    else:
-        start = jax.tree.map(jnp.asarray, start)
-        check_start(cell, start, inputs, dtype)
-    if resets is not None:
-        resets = jnp.asarray(resets)
-        check_flags("resets", resets, inputs)
-    skips = _skips(inputs, lengths, mask)
+
+    def state(name: str, value: State | None) -> State:
+        if value is None:
+            return shard_batch_like(cell.start(xs.shape[1], dtype), xs)
+        return _state(cell, name, value, xs, dtype, layout)
+
+    resets = reset_to = None
+    if given.resets is not None:
+        resets = layout.enter(as_array("resets", given.resets))
+        check_flags("resets", resets, xs)
+        reset_to = state("reset_to", given.reset_to)
+    elif given.reset_to is not None:
+        raise ValueError("expected reset_to together with resets, got no resets")
+    start = state("start", given.start)
 
     # What a skipped step holds is no input: not a NaN, not a token out of range.
-    inputs = choose(skips, jnp.zeros_like(inputs), inputs)
-    task = Task(params, start, Sequence(inputs, skips, resets))
-    return vary_along(task, varying_axes(task))
+    xs = choose(skips, jnp.zeros_like(xs), xs)
+    return Task(params, start, Sequence(xs, skips, resets), reset_to)
+
+
+def _state(
+    cell: Cell, name: str, value: State, xs: Array, dtype: Any, layout: Layout
+) -> State:
+    value = as_arrays(name, value)
+    if all(leaf.ndim for leaf in jax.tree.leaves(value)):
+        value = layout.enter_state(value)
+    batch = xs.shape[1]
+    if name == "reset_to" and _is_one_for_all(value):
+        value = jax.tree.map(
+            lambda leaf: jnp.broadcast_to(leaf, (batch, *leaf.shape[1:])), value
+        )
+    check_state(cell, value, xs, dtype, name)
+    return value
+
+
+def _is_one_for_all(state: State) -> bool:
+    return all(leaf.ndim and leaf.shape[0] == 1 for leaf in jax.tree.leaves(state))
 
 
 def _skips(
-    xs: Array, lengths: ArrayLike | None, mask: ArrayLike | None
+    xs: Array, lengths: ArrayLike | None, mask: ArrayLike | None, layout: Layout
 ) -> Array | None:
     if lengths is not None and mask is not None:
         raise ValueError(
@@ -143,11 +225,12 @@ def _skips(
             "mask & (jnp.arange(T)[:, None] < lengths)"
         )
     if lengths is not None:
-        lengths = jnp.asarray(lengths)
-        check_lengths(lengths, xs)
-        return jnp.arange(xs.shape[0])[:, None] >= lengths
+        ends = as_array("lengths", lengths)
+        ends = ends if layout.batched else ends[None]
+        check_lengths(ends, xs)
+        return jnp.arange(xs.shape[0])[:, None] >= ends[None]
     if mask is not None:
-        mask = jnp.asarray(mask)
-        check_flags("mask", mask, xs)
-        return ~mask
+        flags = layout.enter(as_array("mask", mask))
+        check_flags("mask", flags, xs)
+        return ~flags
     return None

@@ -58,7 +58,7 @@ def test_dot_product_with_forward_mode(cell, option):
     """<u, J v> = <Jᵀ u, v>, J v by forward mode through the plain scan."""
     case = problem(cell, option)
     primals = case.params, case.xs, case.start
-    back = case.cotangents()
+    back = case.cotangents()[:3]
     forward = jax.jit(
         lambda v: jax.jvp(case.unroll(backward=sr.Autodiff()), primals, v)
     )
@@ -81,7 +81,7 @@ def value(case):
 def test_central_differences_in_every_leaf(cell):
     case = problem(cell, "all")
     primals = case.params, case.xs, case.start
-    back = case.cotangents()
+    back = case.cotangents()[:3]
     f = value(case)
     leaves, structure = jax.tree.flatten(primals)
     v = jax.tree.leaves(directions(case, 1))
@@ -104,7 +104,7 @@ def test_taylor_remainder_is_of_second_order(cell):
     """|f(x + h v) - f(x) - h <f'(x), v>| shrinks by 4 when h is halved."""
     case = problem(cell, "all")
     primals = case.params, case.xs, case.start
-    back, v, f = case.cotangents(), directions(case, 2), value(case)
+    back, v, f = case.cotangents()[:3], directions(case, 2), value(case)
 
     def remainder(h):
         moved = jax.tree.map(lambda x, d: x + h * d, primals, v)

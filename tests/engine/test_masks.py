@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import CELLS, WAYS, B, T, X, assert_close, problem
+from cases import CELLS, WAYS, B, H, T, X, assert_close, problem
 from pairs import each, pairs
 
 import scanrnn as sr
@@ -74,13 +74,17 @@ def test_a_mask_with_gaps_skips_the_gaps():
         assert_close(run.final.h[b : b + 1], alone.final.h)
 
 
-def test_a_reset_restarts_from_the_start():
+def test_a_reset_restarts_from_what_it_is_told():
     case = problem("lstm")
     resets = jnp.zeros((T, B), bool).at[5].set(True)
-    run = sr.unroll(case.cell, case.params, case.xs, case.start, resets=resets)
-    again = sr.unroll(case.cell, case.params, case.xs[5:], case.start)
-    assert_close(run.outputs[5:], again.outputs)
-    assert_close(run.final, again.final)
+    for to in (None, case.start, jax.tree.map(lambda leaf: leaf[2:3], case.start)):
+        arguments = case.cell, case.params, case.xs, case.start
+        run = sr.unroll(*arguments, resets=resets, reset_to=to)
+        if to is not None:  # one for all
+            to = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (B, H)), to)
+        again = sr.unroll(case.cell, case.params, case.xs[5:], to)
+        assert_close(run.outputs[5:], again.outputs)
+        assert_close(run.final, again.final)
 
 
 @pytest.mark.parametrize(("cell", "way"), each(SHORT, WAYS))
@@ -89,21 +93,24 @@ def test_a_reset_cuts_the_gradient_exactly(cell, way):
     resets = jnp.zeros((T, B), bool).at[5].set(True)
 
     @jax.jit
-    def late_loss(xs, start):
-        options = {"resets": resets, "backward": WAYS[way](sr)}
+    def late_loss(xs, start, one):
+        options = {"resets": resets, "reset_to": one, "backward": WAYS[way](sr)}
         run = sr.unroll(case.cell, case.params, xs, start, **options)
         return jnp.sum(run.outputs[5:] * case.d_run[0][5:])
 
-    d_xs, d_start = jax.grad(late_loss, (0, 1))(case.xs, case.start)
+    one = jax.tree.map(lambda leaf: leaf[2:3], case.start)
+    d_xs, d_start, d_one = jax.grad(late_loss, (0, 1, 2))(case.xs, case.start, one)
     np.testing.assert_array_equal(d_xs[:5], 0)
+    np.testing.assert_array_equal(jax.tree.leaves(d_start)[0], 0)
     assert np.all(np.any(np.asarray(d_xs[5:]) != 0, axis=-1))
 
     @jax.jit
-    def from_there(start):
+    def from_there(one):
+        start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (B, H)), one)
         run = sr.unroll(case.cell, case.params, case.xs[5:], start)
         return jnp.sum(run.outputs * case.d_run[0][5:])
 
-    assert_close(d_start, jax.grad(from_there)(case.start))
+    assert_close(d_one, jax.grad(from_there)(one))
 
 
 def test_reverse_is_the_flipped_sequence():

@@ -11,8 +11,9 @@ SOURCE = pathlib.Path(sr.__file__).parent
 
 # Lowest first: a module imports only from rows above its own.
 ORDER = [
+    {"made", "engine.values"},
     {"cell", "engine.products", "engine.mesh"},
-    {"cells.gates"},
+    {"cells.gates", "engine.arrays"},
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},
     {"cells.gru"},
     {"engine.checks", "engine.trees", "engine.blocks"},

@@ -27,7 +27,7 @@ def probed(case, probes, detach=False):
 
     def step(state, at):
         drive, valid, reset, probe = at
-        state = choose(reset, case.start, state)
+        state = choose(reset, case.reset_to(), state)
         after, _ = case.cell.step(case.params, state, drive)
         state = jax.tree.map(jnp.add, choose(valid, after, state), probe)
         h = jax.lax.stop_gradient(state.h) if detach else state.h
@@ -123,7 +123,7 @@ def test_gradients_follow_from_the_total(cell, option):
 
     def step(state, at):
         drive, valid, reset = at
-        before = choose(reset, case.start, state)
+        before = choose(reset, case.reset_to(), state)
         after, _ = case.cell.step(case.params, before, drive)
         return choose(valid, after, before), before
 

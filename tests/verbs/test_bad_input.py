@@ -14,17 +14,54 @@ XS = jnp.ones((T, B, X), jnp.float32)
 TOKENS = jnp.zeros((T, B), jnp.int32)
 
 BAD = {
-    "rank too low": (dict(xs=XS[:, 0]), r"shape \(T, B, X\).*xs\[:, None\]"),
+    "rank too low": (dict(xs=XS[0, 0]), r"expected xs of shape \(T, B, X\), or"),
+    "no batch, other size": (
+        dict(xs=XS[..., 0]),
+        r"shape \(T, B, 3\) to match .* without a batch were given a batch of 1",
+    ),
     "rank too high": (dict(xs=XS[None]), r"expected xs of shape \(T, B, X\)"),
     "feature size": (
         dict(xs=jnp.ones((T, B, 6), jnp.float32)),
-        r"\(T, B, 3\) to match params.w_x \(3, 15\), got \(7, 4, 6\)",
+        r"\(T, B, 3\) to match params GRUParams\(w_x \(3, 15\).*got \(7, 4, 6\)",
     ),
     "integer features": (dict(xs=jnp.zeros((T, B, X), jnp.int32)), "tokens of shape"),
     "bool inputs": (dict(xs=jnp.zeros((T, B, X), bool)), "cast it to float32"),
     "float64 inputs": (dict(xs=XS.astype(jnp.float64)), r"xs.astype\('float32'\)"),
     "token too large": (dict(xs=TOKENS.at[2, 1].set(3)), r"tokens in \[0, 3\)"),
-    "token negative": (dict(xs=TOKENS.at[2, 1].set(-1)), "mask padding"),
+    "token negative": (dict(xs=TOKENS.at[2, 1].set(-2)), "mask padding"),
+    "token too large, not masked": (
+        dict(xs=TOKENS.at[2, 1].set(3), mask=jnp.ones((T, B), bool)),
+        "mask padding",
+    ),
+    "no features": (dict(xs=XS[..., :0]), "at least one feature"),
+    "tokens that wrap": (
+        dict(xs=np.full((T, B), 2**40)),
+        r"tokens in \[0, 3\).*1099511627776",
+    ),
+    "ragged": (dict(xs=[[1.0, 2.0], [3.0]]), "xs: one array.*equal lengths"),
+    "no array": (dict(xs=None), "xs: one array of numbers, got None"),
+    "params and xs swapped": (dict(params=XS, xs=PARAMS), "xs: one array of numbers"),
+    "params of a dict": (dict(params=PARAMS._asdict()), "expected params as cell.init"),
+    "params of words": (dict(params=PARAMS._replace(b="b")), "params: one array"),
+    "one feature": (
+        dict(params=CELL.init(jax.random.key(0), 1, jnp.float32), xs=XS[..., 0]),
+        r"xs\[..., None\]",
+    ),
+    "huge lengths": (dict(lengths=[10**30] * B), "lengths"),
+    "reset_to without resets": (
+        dict(reset_to=CELL.start(B, jnp.float32)),
+        "together with resets",
+    ),
+    "reset_to of another size": (
+        dict(
+            resets=jnp.ones((T, B), bool), reset_to=sr.gru(H + 1).start(1, jnp.float32)
+        ),
+        "expected reset_to as cell.start",
+    ),
+    "batch first by accident": (
+        dict(xs=XS, mask=jnp.ones((B, T), bool), batch_first=True),
+        r"time first, \(T, B, ...\)",
+    ),
     "lengths shape": (dict(lengths=jnp.ones(B + 1, int)), r"shape \(4,\), one per"),
     "lengths of batch-first data": (
         dict(lengths=jnp.ones(T, int)),
@@ -67,6 +104,12 @@ BAD = {
     "way back not called": (dict(backward=sr.Stored), "add the parentheses"),
     "way back unknown": (dict(backward="stored"), r"backward=Stored\(\)"),
     "unroll factor": (dict(unroll=0), "positive integer"),
+    "unroll by a flag": (dict(unroll=True), "positive integer, got True"),
+    "reverse by a word": (dict(reverse="no"), "reverse=True or False, got 'no'"),
+    "reverse by an array": (dict(reverse=jnp.ones(B)), "got an array float64"),
+    "batch_first by a word": (dict(batch_first="yes"), "batch_first=True or False"),
+    "outputs unknown": (dict(outputs="c"), 'outputs "h" or "states", got \'c\''),
+    "masked unknown": (dict(masked=0), 'masked "zero" or "hold", got 0'),
 }
 
 
@@ -80,18 +123,48 @@ def test_one_clear_error(case):
 
 # Values are not known under jit.
 BY_VALUE = {
-    *("token too large", "token negative", "lengths above T", "lengths negative"),
+    *("token too large", "token too large, not masked", "token negative"),
+    *("lengths above T", "lengths negative", "tokens that wrap"),
+}
+# These are no arguments of a jitted function.
+NO_ARRAYS = {
+    *("ragged", "no array", "params and xs swapped", "params of words", "huge lengths"),
 }
 
 
-@pytest.mark.parametrize("case", [case for case in BAD if case not in BY_VALUE])
+@pytest.mark.parametrize(
+    "case", [case for case in BAD if case not in BY_VALUE | NO_ARRAYS]
+)
 def test_shapes_are_caught_under_jit_too(case):
     changed, message = BAD[case]
     call = {"params": PARAMS, "xs": XS, **changed}
-    arrays = {k: v for k, v in call.items() if k not in ("backward", "unroll")}
+    options = {"backward", "unroll", "reverse", "batch_first", "outputs", "masked"}
+    arrays = {k: v for k, v in call.items() if k not in options}
     others = {k: v for k, v in call.items() if k not in arrays}
     with pytest.raises(ValueError, match=message):
         jax.jit(lambda arrays: sr.unroll(CELL, **arrays, **others))(arrays)
+
+
+def test_numpy_integers_and_flags_are_as_good_as_python_s():
+    assert sr.gru(np.int64(H), bias=np.True_) is CELL
+    assert sr.Recomputed(np.int32(3)) == sr.Recomputed(3)
+    run = sr.unroll(CELL, PARAMS, XS, unroll=np.int64(2), reverse=np.False_)
+    assert run.outputs.shape == (T, B, H)
+
+
+def test_padding_holds_any_token_where_its_value_is_known_as_well():
+    tokens = TOKENS.at[5:, 1].set(10**6)
+    lengths = jnp.full(B, 5)
+    run = sr.unroll(CELL, PARAMS, tokens, lengths=lengths)
+    want = sr.unroll(CELL, PARAMS, TOKENS, lengths=lengths)
+    np.testing.assert_array_equal(run.outputs, want.outputs)
+
+
+def test_int64_tokens_that_would_wrap_are_told():
+    with jax.enable_x64(False):
+        params = CELL.init(jax.random.key(0), X)
+        with pytest.raises(ValueError, match="fit in int32"):
+            sr.unroll(CELL, params, np.full((T, B), 2**32 + 1))
 
 
 def test_a_token_out_of_range_under_jit_is_nan():
@@ -107,8 +180,20 @@ def test_a_token_out_of_range_under_jit_is_nan():
         (lambda: sr.rnn(H, activation="gelu"), '"tanh" or "relu", got \'gelu\''),
         (lambda: sr.gru(0), "positive integer, got 0"),
         (lambda: sr.lstm(2.5), "positive integer, got 2.5"),
-        (lambda: sr.Recomputed(0), "at least 1 step"),
-        (lambda: sr.Checkpointed("3"), "at least 1 step"),
+        (lambda: sr.rnn(H, activation=["tanh"]), '"tanh" or "relu", got'),
+        (lambda: sr.rnn(True), "positive integer, got True"),
+        (lambda: sr.rnn(H, bias="no"), "bias=True or False"),
+        (lambda: sr.gru(H, reset_after="before"), "reset_after=True or False"),
+        (lambda: sr.lstm(H, forget_bias="one"), "forget_bias, a number"),
+        (lambda: sr.lstm(H, forget_bias=1.0, bias=False), "no forget_bias"),
+        (lambda: CELL.init(jax.random.key(0), 0), "input_size, a positive integer"),
+        (lambda: CELL.init(jax.random.key(0), X, int), "dtype, a floating one"),
+        (lambda: sr.Recomputed(0), r"Recomputed\(block\), a positive integer"),
+        (lambda: sr.Checkpointed("3"), r"Checkpointed\(every\), a positive"),
+        (lambda: sr.Budget(2.5), r"Budget\(bytes\), a positive integer"),
+        (lambda: sr.unroll(sr.gru, PARAMS, XS), r"write gru\(hidden_size\)"),
+        (lambda: sr.unroll(None, PARAMS, XS), "a Cell, such as .*got None"),
+        (lambda: sr.unroll(sr.layer(CELL), PARAMS, XS), "a layer runs itself"),
     ],
 )
 def test_factories_say_what_they_expected(make, message):
@@ -123,7 +208,10 @@ def test_factories_say_what_they_expected(make, message):
         ((jnp.ones((T, 3)), jnp.ones((T, 3), int)), r"argmax\(-1\)"),
         ((jnp.ones((T, 3), int), jnp.ones(T, int)), "expected logits: floats"),
         ((jnp.ones((T, 3)), jnp.full(T, 3)), r"labels in \[0, 3\)"),
-        ((jnp.ones((T, 3)), jnp.ones(T, int), jnp.ones(B)), "weights of the shape"),
+        (
+            (jnp.ones((T, 3)), jnp.ones(T, int), jnp.ones(B)),
+            "weights: numbers or bool of the shape",
+        ),
     ],
 )
 def test_errors_of_the_loss(arguments, message):

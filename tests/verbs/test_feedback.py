@@ -47,7 +47,7 @@ def free_run(cell, name, params, data, start, mask=None, resets=None, reverse=Fa
 
     def body(state, at):
         (given, gate, noise, further), mask, reset = at
-        state = pick(reset, start, state)
+        state = pick(reset, jax.tree.map(jnp.zeros_like, start), state)
         y = state.h @ params.readout.w + params.readout.b + noise
         u = jnp.where(gate[:, None], given, fed_back(name, y))
         x = jnp.concatenate((u, further), axis=-1)
@@ -495,7 +495,7 @@ XS = sr.forced(INPUTS, True)
         (lambda: CELL.init(jax.random.key(0), Y), "at least 4: 3 given"),
         (lambda: sr.unroll(CELL, PARAMS, INPUTS), "sr.forced"),
         (lambda: sr.unroll(CELL, PARAMS, jnp.ones((T, B), int)), "one-hot"),
-        (lambda: sr.unroll(CELL, PARAMS.cell, XS), "expected xs of shape"),
+        (lambda: sr.unroll(CELL, PARAMS.cell, XS), "expected params as"),
         (lambda: sr.forced(jnp.ones((T, B), int), True), r"jax.nn.one_hot"),
         (lambda: sr.forced(INPUTS, jnp.ones((T, B))), "expected gate: bool"),
         (lambda: sr.forced(INPUTS, jnp.ones((B, T), bool)), "expected gate: bool"),

@@ -35,12 +35,12 @@ def begins(every, back, length):
 
 
 @functools.partial(jax.jit, static_argnums=(0, 1))
-def _naive(cell, reverse, params, xs, start, mask, resets, begins, d_run):
+def _naive(cell, reverse, params, xs, start, reset_to, mask, resets, begins, d_run):
     """For every output a loop of its own, which stops the gradient at its begin."""
     turn = slice(None, None, -1) if reverse else slice(None)
     steps = jax.tree.map(lambda leaf: leaf[turn], (xs, mask, resets))
 
-    def windows(params, xs, start):
+    def windows(params, xs, start, reset_to):
         floats = steps[0] if xs is None else xs[turn]
 
         def alone(mine, begin):
@@ -48,7 +48,7 @@ def _naive(cell, reverse, params, xs, start, mask, resets, begins, d_run):
                 t, x, valid, reset = at
                 cut = (t == begin) & (t > 0)
                 state = choose(cut, jax.lax.stop_gradient(state), state)
-                state = choose(reset, start, state)
+                state = choose(reset, reset_to, state)
                 after, _ = cell.step(params, state, cell.project(params, x))
                 state = choose(valid, after, state)
                 return state, state
@@ -68,15 +68,17 @@ def _naive(cell, reverse, params, xs, start, mask, resets, begins, d_run):
         return outputs[turn], final
 
     floats = xs if jnp.issubdtype(xs.dtype, jnp.floating) else None
-    run, pull = jax.vjp(windows, params, floats, start)
+    run, pull = jax.vjp(windows, params, floats, start, reset_to)
     return run, pull(d_run)
 
 
 def naive(case, every, back):
-    return _naive(
+    run, cotangents = _naive(
         case.cell, case.options.get("reverse", False), case.params, case.xs,
-        case.start, *flags(case), begins(every, back, len(case.xs)), case.d_run,
+        case.start, case.reset_to(), *flags(case),
+        begins(every, back, len(case.xs)), case.d_run,
     )  # fmt: skip
+    return run, cotangents if "reset_to" in case.options else cotangents[:3]
 
 
 class Truncated:
@@ -330,8 +332,8 @@ def test_empty_time_and_empty_batch_are_legal(shape):
 
 
 BAD = {
-    "no steps": (dict(every=0, back=3), "expected every, a number of steps, got 0"),
-    "fraction": (dict(every=1, back=2.5), "expected back, a number of steps, got 2.5"),
+    "no steps": (dict(every=0, back=3), "expected every, a positive integer, got 0"),
+    "fraction": (dict(every=1, back=2.5), "expected back, a positive integer, got 2.5"),
     "too short": (dict(every=4, back=3), "back >= every, got back=3 and every=4"),
     "lengths": (dict(every=1, back=2, lengths=jnp.ones(2, int)), "expected lengths"),
     "unroll": (dict(every=1, back=2, unroll=0), "expected unroll"),

@@ -1,14 +1,13 @@
 """What the cells on the shelf share: how weights are drawn, how gates are squashed."""
 
-import operator
-
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from ..engine.products import or_default, wide
+from ..engine.products import floating, wide
+from ..engine.values import whole_number
 
 
 def draw_weights(
@@ -25,7 +24,8 @@ def draw_weights(
     Sources: Glorot and Bengio 2010, proceedings.mlr.press/v9/glorot10a; Saxe,
     McClelland and Ganguli 2014, arXiv 1312.6120.
     """
-    dtype = or_default(dtype)
+    input_size = whole_number("input_size", input_size)
+    dtype = floating(dtype)
     key_x, key_h = jax.random.split(key)
     # Drawn wide: an orthogonal matrix comes from a QR, which has no 16-bit form.
     draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))
@@ -38,19 +38,6 @@ def draw_weights(
         jnp.concatenate(w_x, axis=1).astype(dtype),
         jnp.concatenate(w_h, axis=1).astype(dtype),
     )
-
-
-def check_size(hidden_size: int) -> int:
-    """hidden_size as a plain int; an error if it cannot be one."""
-    try:
-        size = operator.index(hidden_size)
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ValueError(
-            f"expected hidden_size, a positive integer, got {hidden_size!r}"
-        )
-    return size
 
 
 def sigmoid(z: Array) -> Array:

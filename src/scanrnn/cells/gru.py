@@ -34,12 +34,15 @@ from jax.typing import DTypeLike
 from ..cell import Cell
 from ..engine.products import (
     affine_vjp,
+    plus,
     sum_leading,
     sum_of_outer,
     times,
     times_transposed,
 )
-from .gates import apart, check_size, draw_weights, sigmoid
+from ..engine.values import flag, whole_number
+from ..made import Call
+from .gates import apart, draw_weights, sigmoid
 from .gru_reset_before import gru_reset_before
 
 
@@ -48,8 +51,8 @@ class GRUParams(NamedTuple):
 
     w_x: Array  # (X, 3H)
     w_h: Array  # (H, 3H)
-    b: Array  # (3H,)
-    b_hn: Array  # (H,)
+    b: Array | None  # (3H,); None without a bias
+    b_hn: Array | None  # (H,); likewise
 
 
 class GRUState(NamedTuple):
@@ -75,13 +78,14 @@ class GRUDelta(NamedTuple):
     n: Array  # (B, H)  δ_n
 
 
-def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
+def gru(hidden_size: int, *, reset_after: bool = True, bias: bool = True) -> Cell:
     """The gated recurrent unit, gates in the order r, z, n.
 
     Args:
         hidden_size: H, the number of units.
         reset_after: whether r multiplies h_prev W_h (True: cuDNN, torch, one product
             a step) or h_prev itself (False: the paper of 2014, two products a step).
+        bias: whether there are b and b_hn; without them they are None in the params.
 
     Returns:
         A `Cell`. Its params are `GRUParams` (w_x, w_h, b, b_hn), without b_hn where
@@ -89,7 +93,7 @@ def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
         cell.
 
     Raises:
-        ValueError: if hidden_size is not positive.
+        ValueError: if an argument is not as described.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.gru(5)
@@ -97,14 +101,18 @@ def gru(hidden_size: int, *, reset_after: bool = True) -> Cell:
     >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
     (7, 2, 5)
     """
-    hidden_size = check_size(hidden_size)
-    return _gru(hidden_size) if reset_after else gru_reset_before(hidden_size)
+    hidden_size = whole_number("hidden_size", hidden_size)
+    after, bias = flag("reset_after", reset_after), flag("bias", bias)
+    made_by = Call.of(gru, hidden_size, reset_after=after, bias=bias)
+    return (_gru if after else gru_reset_before)(hidden_size, bias, made_by)
 
 
 @functools.cache
-def _gru(hidden_size: int) -> Cell:
+def _gru(hidden_size: int, bias: bool, made_by: Call) -> Cell:
     def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> GRUParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 3, dtype)
+        if not bias:
+            return GRUParams(w_x, w_h, None, None)
         b, b_hn = jnp.zeros(3 * hidden_size, dtype), jnp.zeros(hidden_size, dtype)
         return GRUParams(w_x, w_h, b, b_hn)
 
@@ -118,10 +126,10 @@ def _gru(hidden_size: int) -> Cell:
         params: GRUParams, state: GRUState, drive: Array
     ) -> tuple[GRUState, GRUTape]:
         h_prev = state.h
-        a = drive + params.b.astype(drive.dtype)  # (2)
+        a = plus(drive, params.b)  # (2)
         a_r, a_z, a_n = jnp.split(a, 3, axis=-1)
         u_r, u_z, u_n = jnp.split(times(h_prev, params.w_h), 3, axis=-1)
-        q = u_n + params.b_hn.astype(u_n.dtype)
+        q = plus(u_n, params.b_hn)
         r, z = apart(sigmoid(a_r + u_r), sigmoid(a_z + u_z))  # (3)
         n = jnp.tanh(a_n + r * q)  # (4)
         h = (1 - z) * n + z * h_prev  # (5)
@@ -149,9 +157,9 @@ def _gru(hidden_size: int) -> Cell:
     ) -> tuple[GRUParams, Array | None]:
         delta_rz, d_q = jnp.split(deltas.h, [2 * hidden_size], axis=-1)
         d_w_h = sum_of_outer(states_prev.h, deltas.h, params.w_h)  # (8)
-        d_b_hn = sum_leading(d_q)
+        d_b_hn = None if params.b_hn is None else sum_leading(d_q)
         delta_x = jnp.concatenate((delta_rz, deltas.n), axis=-1)
         d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, delta_x)  # (9)
         return GRUParams(d_w_x, d_w_h, d_b, d_b_hn), d_xs
 
-    return Cell(init, start, project, step, pull, collect)
+    return Cell(init, start, project, step, pull, collect, made_by)

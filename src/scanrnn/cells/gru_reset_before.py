@@ -31,7 +31,8 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..engine.products import affine_vjp, sum_of_outer, times, times_transposed
+from ..engine.products import affine_vjp, plus, sum_of_outer, times, times_transposed
+from ..made import Call
 from .gates import draw_weights, sigmoid
 
 
@@ -40,7 +41,7 @@ class GRUResetBeforeParams(NamedTuple):
 
     w_x: Array  # (X, 3H)
     w_h: Array  # (H, 3H)
-    b: Array  # (3H,)
+    b: Array | None  # (3H,); None without a bias
 
 
 class GRUResetBeforeState(NamedTuple):
@@ -68,7 +69,7 @@ class GRUResetBeforeDelta(NamedTuple):
 
 
 @functools.cache
-def gru_reset_before(hidden_size: int) -> Cell:
+def gru_reset_before(hidden_size: int, bias: bool, made_by: Call) -> Cell:
     """The cell behind `sr.gru(hidden_size, reset_after=False)`."""
     split = 2 * hidden_size  # the columns of W_rz
 
@@ -76,7 +77,8 @@ def gru_reset_before(hidden_size: int) -> Cell:
         key: Array, input_size: int, dtype: DTypeLike | None = None
     ) -> GRUResetBeforeParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 3, dtype)
-        return GRUResetBeforeParams(w_x, w_h, jnp.zeros(3 * hidden_size, dtype))
+        b = jnp.zeros(3 * hidden_size, dtype) if bias else None
+        return GRUResetBeforeParams(w_x, w_h, b)
 
     def start(batch_size: int, dtype: DTypeLike | None = None) -> GRUResetBeforeState:
         return GRUResetBeforeState(jnp.zeros((batch_size, hidden_size), dtype))
@@ -88,7 +90,7 @@ def gru_reset_before(hidden_size: int) -> Cell:
         params: GRUResetBeforeParams, state: GRUResetBeforeState, drive: Array
     ) -> tuple[GRUResetBeforeState, GRUResetBeforeTape]:
         h_prev = state.h
-        a = drive + params.b.astype(drive.dtype)  # (2)
+        a = plus(drive, params.b)  # (2)
         rz = sigmoid(a[..., :split] + times(h_prev, params.w_h[:, :split]))
         r, z = jnp.split(rz, 2, axis=-1)
         k = r * h_prev  # (3)
@@ -132,4 +134,4 @@ def gru_reset_before(hidden_size: int) -> Cell:
         d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas.gates)  # (11)
         return GRUResetBeforeParams(d_w_x, d_w_h, d_b), d_xs
 
-    return Cell(init, start, project, step, pull, collect)
+    return Cell(init, start, project, step, pull, collect, made_by)

@@ -30,7 +30,7 @@ Schmidhuber and Cummins 2000, "Learning to Forget".
 """
 
 import functools
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 import numpy as np
@@ -38,8 +38,10 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..engine.products import affine_vjp, sum_of_outer, times, times_transposed
-from .gates import check_size, draw_weights, squash
+from ..engine.products import affine_vjp, plus, sum_of_outer, times, times_transposed
+from ..engine.values import flag, shown, whole_number
+from ..made import Call
+from .gates import draw_weights, squash
 
 
 class LSTMParams(NamedTuple):
@@ -47,7 +49,7 @@ class LSTMParams(NamedTuple):
 
     w_x: Array  # (X, 4H)
     w_h: Array  # (H, 4H)
-    b: Array  # (4H,)
+    b: Array | None  # (4H,); None without a bias
 
 
 class LSTMState(NamedTuple):
@@ -68,22 +70,25 @@ class LSTMTape(NamedTuple):
     f: Array  # dc_prev by dc
 
 
-def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
+def lstm(
+    hidden_size: int, *, forget_bias: float | None = None, bias: bool = True
+) -> Cell:
     """The long short-term memory, gates in the order i, f, g, o.
 
     Args:
         hidden_size: H, the number of units.
-        forget_bias: the initial bias of the forget gate. At 1 the gate starts near
-            σ(1) = 0.73 and gradients reach back through the memory from the first
-            step of training on (Jozefowicz, Zaremba and Sutskever 2015,
+        forget_bias: the initial bias of the forget gate; 1 if not given, where it
+            starts near σ(1) = 0.73 and gradients reach back through the memory from
+            the first step of training on (Jozefowicz, Zaremba and Sutskever 2015,
             proceedings.mlr.press/v37/jozefowicz15).
+        bias: whether there is a b; without one it is None in the params.
 
     Returns:
         A `Cell` with params `LSTMParams` (w_x, w_h, b) and state `LSTMState` (h, c).
         The same arguments give the same cell.
 
     Raises:
-        ValueError: if hidden_size is not positive.
+        ValueError: if an argument is not as described.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.lstm(5)
@@ -91,15 +96,31 @@ def lstm(hidden_size: int, *, forget_bias: float = 1.0) -> Cell:
     >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).final.c.shape
     (2, 5)
     """
-    return _lstm(check_size(hidden_size), float(forget_bias))
+    hidden_size = whole_number("hidden_size", hidden_size)
+    if not flag("bias", bias):
+        if forget_bias is not None:
+            raise ValueError(
+                f"expected no forget_bias with bias=False, got {shown(forget_bias)}"
+            )
+        return _lstm(hidden_size, None)
+    return _lstm(hidden_size, _number("forget_bias", forget_bias, 1.0))
+
+
+def _number(name: str, value: Any, otherwise: float) -> float:
+    try:
+        return otherwise if value is None else float(value)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"expected {name}, a number, got {shown(value)}") from error
 
 
 @functools.cache
-def _lstm(hidden_size: int, forget_bias: float) -> Cell:
+def _lstm(hidden_size: int, forget_bias: float | None) -> Cell:
     scale = np.repeat((0.5, 0.5, 1.0, 0.5), hidden_size)  # of i, f, g, o: see squash
 
     def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> LSTMParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 4, dtype)
+        if forget_bias is None:
+            return LSTMParams(w_x, w_h, None)
         b = jnp.zeros((4, hidden_size), dtype).at[1].set(forget_bias)
         return LSTMParams(w_x, w_h, b.reshape(-1))
 
@@ -112,7 +133,7 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
     def step(
         params: LSTMParams, state: LSTMState, drive: Array
     ) -> tuple[LSTMState, LSTMTape]:
-        z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
+        z = plus(drive + times(state.h, params.w_h), params.b)  # (2)
         i, f, g, o = jnp.split(squash(z, scale), 4, axis=-1)  # (3)
         c = f * state.c + i * g  # (4)
         s = jnp.tanh(c)  # (5)
@@ -143,4 +164,10 @@ def _lstm(hidden_size: int, forget_bias: float) -> Cell:
         d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas)  # (11)
         return LSTMParams(d_w_x, d_w_h, d_b), d_xs
 
-    return Cell(init, start, project, step, pull, collect)
+    made_by = Call.of(
+        lstm,
+        hidden_size,
+        forget_bias=None if forget_bias == 1 else forget_bias,  # 1 is meant anyway
+        bias=forget_bias is not None,
+    )
+    return Cell(init, start, project, step, pull, collect, made_by)

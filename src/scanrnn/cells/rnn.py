@@ -30,8 +30,10 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell
-from ..engine.products import affine_vjp, sum_of_outer, times, times_transposed
-from .gates import check_size, draw_weights
+from ..engine.products import affine_vjp, plus, sum_of_outer, times, times_transposed
+from ..engine.values import flag, one_of, whole_number
+from ..made import Call
+from .gates import draw_weights
 
 
 class RNNParams(NamedTuple):
@@ -39,7 +41,7 @@ class RNNParams(NamedTuple):
 
     w_x: Array  # (X, H)
     w_h: Array  # (H, H)
-    b: Array  # (H,)
+    b: Array | None  # (H,); None without a bias
 
 
 class RNNState(NamedTuple):
@@ -57,19 +59,20 @@ ACTIVATIONS: dict[str, tuple[Pointwise, Pointwise]] = {
 }
 
 
-def rnn(hidden_size: int, *, activation: str = "tanh") -> Cell:
+def rnn(hidden_size: int, *, activation: str = "tanh", bias: bool = True) -> Cell:
     """The simple recurrent network h = φ(x W_x + h_prev W_h + b).
 
     Args:
         hidden_size: H, the number of units.
         activation: "tanh" or "relu".
+        bias: whether there is a b; without one it is None in the params.
 
     Returns:
         A `Cell` with params `RNNParams` (w_x, w_h, b) and state `RNNState` (h). The
         same arguments give the same cell, so it can be a static argument of jit.
 
     Raises:
-        ValueError: if hidden_size is not positive or the activation is unknown.
+        ValueError: if an argument is not as described.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.rnn(5, activation="relu")
@@ -77,19 +80,20 @@ def rnn(hidden_size: int, *, activation: str = "tanh") -> Cell:
     >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
     (7, 2, 5)
     """
-    if activation not in ACTIVATIONS:
-        known = " or ".join(f'"{name}"' for name in ACTIVATIONS)
-        raise ValueError(f"expected activation {known}, got {activation!r}")
-    return _rnn(check_size(hidden_size), activation)
+    return _rnn(
+        whole_number("hidden_size", hidden_size),
+        one_of("activation", activation, ACTIVATIONS),
+        flag("bias", bias),
+    )
 
 
 @functools.cache
-def _rnn(hidden_size: int, activation: str) -> Cell:
+def _rnn(hidden_size: int, activation: str, bias: bool) -> Cell:
     phi, phi_prime_of_output = ACTIVATIONS[activation]
 
     def init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> RNNParams:
         w_x, w_h = draw_weights(key, input_size, hidden_size, 1, dtype)
-        return RNNParams(w_x, w_h, jnp.zeros(hidden_size, dtype))
+        return RNNParams(w_x, w_h, jnp.zeros(hidden_size, dtype) if bias else None)
 
     def start(batch_size: int, dtype: DTypeLike | None = None) -> RNNState:
         return RNNState(jnp.zeros((batch_size, hidden_size), dtype))
@@ -100,7 +104,7 @@ def _rnn(hidden_size: int, activation: str) -> Cell:
     def step(
         params: RNNParams, state: RNNState, drive: Array
     ) -> tuple[RNNState, RNNState]:
-        z = drive + times(state.h, params.w_h) + params.b.astype(drive.dtype)  # (2)
+        z = plus(drive + times(state.h, params.w_h), params.b)  # (2)
         state = RNNState(phi(z))  # (3)
         return state, state
 
@@ -117,4 +121,5 @@ def _rnn(hidden_size: int, activation: str) -> Cell:
         d_xs, d_w_x, d_b = affine_vjp(xs, params.w_x, params.b, deltas)  # (7)
         return RNNParams(d_w_x, d_w_h, d_b), d_xs
 
-    return Cell(init, start, project, step, pull, collect)
+    made_by = Call.of(rnn, hidden_size, activation=activation, bias=bias)
+    return Cell(init, start, project, step, pull, collect, made_by)

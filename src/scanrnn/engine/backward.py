@@ -1,11 +1,11 @@
 """The hand-derived rule, installed with `jax.custom_vjp`, for every cell and way back.
 
-With Lₜ the state after step t, the state before it is Lₜ₋₁, or the start state where
-t is reset. Going back over the steps, each way does the same four things::
+With Lₜ the state after step t, the state before it is Lₜ₋₁, or what a reset restores
+where t is reset. Going back over the steps, each way does the same four things::
 
     (1) d_stateₜ += dhₜ             the stream from the output joins the one from time
     (2) d_stateₜ₋₁, δₜ = pull(tapeₜ, d_stateₜ)      a skipped step hands d_stateₜ on
-    (3) d_start += d_stateₜ₋₁, d_stateₜ₋₁ = 0       where t is reset
+    (3) d_reset_to += d_stateₜ₋₁, d_stateₜ₋₁ = 0    where t is reset
     (4) d_params, d_xs = collect(xs, states_prev, δ)     once per block, over all steps
 
 The ways differ in what they keep of the forward pass, and so in how the tapes and the
@@ -32,29 +32,40 @@ from .ways import Autodiff, Backward, ByHand, Checkpointed, Kept, Part, steps_in
 def states_of(
     cell: Cell, task: Task, course: Course, backward: Backward
 ) -> tuple[Array, State]:
-    """All outputs (T, B, H) and the final state; differentiable by ``backward``."""
-    if isinstance(backward, Autodiff) or not task.length:  # no steps: no way back
-        final, hs = run(cell, task, task.start, course, lambda state, tape: state.h)
-        return hs, final
+    """All outputs (T, B, H) and the final state; differentiable by ``backward``.
+
+    With ``course.states`` the whole states (T, B, ·) stand in the place of the outputs.
+    """
+    if isinstance(backward, Autodiff) or task.length == 0:  # no steps: no way back
+
+        def keep(state: State, tape: Tape) -> Any:
+            return state if course.states else state.h
+
+        final, handed_out = run(cell, task, task.start, course, keep)
+        return handed_out, final
     return _by_hand(cell, backward, course, task)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
 def _by_hand(
     cell: Cell, way: ByHand, course: Course, task: Task
-) -> tuple[Array, State]:
-    # Nothing is differentiated here, so no more is kept than the outputs.
+) -> tuple[Array | State, State]:
+    # Nothing is differentiated here, so no more is kept than is handed out.
     kept, _, final = _forward(
         cell, Checkpointed(steps_in_block(cell, way, task)), course, task
     )
-    return kept.outputs(), final
+    return _handed_out(kept, course), final
 
 
 def _by_hand_forward(
     cell: Cell, way: ByHand, course: Course, task: Task
-) -> tuple[tuple[Array, State], tuple[Task, Kept, Blocks]]:
+) -> tuple[tuple[Array | State, State], tuple[Task, Kept, Blocks]]:
     kept, entries, final = _forward(cell, way, course, task)
-    return (kept.outputs(), final), (task, way.save(kept), entries)
+    return (_handed_out(kept, course), final), (task, way.save(kept), entries)
+
+
+def _handed_out(kept: Kept, course: Course) -> Array | State:
+    return kept.states() if course.states else kept.outputs()
 
 
 def _forward(
@@ -62,20 +73,25 @@ def _forward(
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
     length, size = task.length, steps_in_block(cell, way, task)
+
+    def keep(state: State, tape: Tape) -> Kept:
+        kept = way.stack(state, tape)
+        return kept._replace(others=state._replace(h=None)) if course.states else kept
+
     if size == length:
-        final, kept = run(cell, task, task.start, course, way.stack)
+        final, kept = run(cell, task, task.start, course, keep)
         return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
 
     def part(at: Index, size: int) -> Task:
         return task._replace(sequence=view(task.sequence, at, size))
 
     def stacked(state: State, at: Index, size: int, _: None) -> Any:
-        after, kept = run(cell, part(at, size), state, course, way.stack)
+        after, kept = run(cell, part(at, size), state, course, keep)
         return after, (state, kept)
 
     def written(carry: tuple[State, Kept], at: Index, size: int, _: None) -> Any:
         state, kept = carry
-        args = cell, part(at, size), state, course, way.stack
+        args = cell, part(at, size), state, course, keep
         return run(*args, into=Rooms(kept, at)), state
 
     if isinstance(way, Checkpointed):
@@ -83,7 +99,7 @@ def _forward(
         final, blocks = walk(stacked, task.start, length, size, course.reverse)
         entries, kept = blocks.unpair()
         return join(kept), entries, final
-    carry = task.start, rooms_for(cell, task, way.stack)
+    carry = task.start, rooms_for(cell, task, keep)
     (final, kept), entries = walk(written, carry, length, size, course.reverse)
     return kept, entries, final
 
@@ -93,31 +109,31 @@ def _by_hand_backward(
     way: ByHand,
     course: Course,
     saved: tuple[Task, Kept, Blocks],
-    cotangents: tuple[Array, State],
+    cotangents: tuple[Array | State, State],
 ) -> tuple[Task]:
     task, kept, entries = saved
-    d_hs, d_final = cotangents
+    d_outputs, d_final = cotangents
 
     def body(
         carry: tuple[State, State, Params], at: Index, size: int, entry: State
     ) -> Any:
-        d_state, d_start, d_params = carry
+        d_state, d_reset_to, d_params = carry
         sequence = view(task.sequence, at, size)
         part = Part(at, size, task._replace(sequence=sequence), entry, kept)
         states_prev, tapes, first = way.restore(cell, part, course)
-        d_state, d_start, deltas = pull_back(
+        d_state, d_reset_to, deltas = pull_back(
             cell,
             part.task,
             course,
             tapes,
-            view(d_hs, at, size),
+            view(d_outputs, at, size),
             d_state,
-            d_start,
+            d_reset_to,
             first=first,
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
         d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))
-        return (d_state, d_start, d_params), cast_like(d_xs, sequence.xs)
+        return (d_state, d_reset_to, d_params), cast_like(d_xs, sequence.xs)
 
     d_state = widen(d_final)
     carry, d_xs = walk(
@@ -128,14 +144,13 @@ def _by_hand_backward(
         not course.reverse,
         entries,
     )
-    d_state, d_start, d_params = carry
-    if d_start is not None:
-        d_state = jax.tree.map(jnp.add, d_state, d_start)
+    d_state, d_reset_to, d_params = carry
     return (
         Task(
             cast_like(d_params, task.params),
             cast_like(d_state, task.start),
             Sequence(join(d_xs)),
+            cast_like(d_reset_to, task.reset_to),
         ),
     )
 
@@ -148,56 +163,65 @@ def pull_back(
     task: Task,
     course: Course,
     tapes: Tape,
-    d_hs: Array,
+    d_outputs: Array | State,
     d_state: State,
-    d_start: State | None,
+    d_reset_to: State | None,
     keep: Callable[[State, Delta], Any] = lambda through_time, delta: delta,
     first: Index = 0,
 ) -> tuple[State, State | None, Any]:
     """(1) to (3) over the steps of a block, the latest first.
 
     Args:
+        d_outputs: the stream from what was handed out: (size, B, H), or whole states.
         d_state: what arrives through time at the latest step.
-        d_start: where the cotangents that resets cut off are summed, or None.
+        d_reset_to: where the cotangents that resets cut off are summed, or None.
         keep: what to stack of each step, from the cotangent that arrives through
             time and the delta; the delta if not given.
         first: where among the tapes that of the first step stands.
 
     Returns:
-        What is left of d_state before the earliest step, d_start, and what `keep` kept.
+        What is left of d_state before the earliest step, d_reset_to, and what `keep`
+        kept.
     """
     zeros = jax.tree.map(jnp.zeros_like, d_state)
 
     def body(carry: tuple[State, State | None], at: Any) -> Any:
-        through_time, d_start = carry
-        step, d_h, skip, reset = at
+        through_time, d_reset_to = carry
+        step, d_output, skip, reset = at
         tape = widen(pick(tapes, first + step))
-        d_state = through_time._replace(h=through_time.h + widen(d_h))  # (1)
+        d_state = join_streams(through_time, d_output)  # (1)
         d_prev, delta = cell.pull(
             task.params, tape, choose(skip, zeros, d_state)
         )  # (2)
         d_prev = choose(skip, d_state, d_prev)
-        if d_start is not None:
-            d_start = jax.tree.map(jnp.add, d_start, choose(reset, d_prev, zeros))
+        if d_reset_to is not None:
+            cut = choose(reset, d_prev, zeros)
+            d_reset_to = jax.tree.map(jnp.add, d_reset_to, cut)
         d_prev = choose(reset, zeros, d_prev)  # (3)
-        return (d_prev, d_start), keep(through_time, narrow(delta, task.start))
+        return (d_prev, d_reset_to), keep(through_time, narrow(delta, task.start))
 
-    steps = jnp.arange(d_hs.shape[0])
-    (d_state, d_start), kept = lax.scan(
+    steps = jnp.arange(jax.tree.leaves(d_outputs)[0].shape[0])
+    (d_state, d_reset_to), kept = lax.scan(
         body,
-        (d_state, d_start),
-        (steps, d_hs, task.sequence.skips, task.sequence.resets),
+        (d_state, d_reset_to),
+        (steps, d_outputs, task.sequence.skips, task.sequence.resets),
         reverse=not course.reverse,
         unroll=course.unroll,
     )
-    return d_state, d_start, kept
+    return d_state, d_reset_to, kept
+
+
+def join_streams(through_time: State, d_outputs: Array | State) -> State:
+    """(1): what arrives from what was handed out, h or the whole state, is added."""
+    if isinstance(d_outputs, Array):
+        return through_time._replace(h=through_time.h + widen(d_outputs))
+    return jax.tree.map(jnp.add, through_time, widen(d_outputs))
 
 
 def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:
-    """Where d_start and d_params are summed; wide, and on the devices of d_state."""
-    cut_off = None if task.sequence.resets is None else task.start
+    """Where d_reset_to and d_params are summed; wide, on the devices of d_state."""
     zeros = jax.tree.map(
         lambda leaf: jnp.zeros_like(leaf, dtype=wide(leaf.dtype)),
-        (cut_off, task.params),
+        (task.reset_to, task.params),
     )
     return vary_along(zeros, varying_axes(d_state))

@@ -15,25 +15,44 @@ from jax import Array
 
 from ..cell import Cell, Params, State
 from .products import is_tokens
+from .values import shown
+
+ANY = 1_000_003  # fits as well if nothing in the params depends on X
 
 
-def check_inputs(cell: Cell, params: Params, xs: Array) -> None:
-    """xs (T, B, X) floats or (T, B) tokens, and params as `cell.init` makes them."""
+def check_cell(cell: Any) -> None:
+    """cell: a `Cell`, and not what makes one or is made of one."""
+    if isinstance(cell, Cell):
+        return
+    hint = ""
+    if hasattr(cell, "run"):
+        hint = "; a layer runs itself: layer.run(params, xs)"
+    elif callable(cell):
+        name = getattr(cell, "__name__", "it")
+        hint = f"; {name} makes one: write {name}(hidden_size)"
+    raise ValueError(
+        f"expected cell: a Cell, such as sr.gru(8), got {shown(cell)}{hint}"
+    )
+
+
+def check_inputs(cell: Cell, params: Params, xs: Array, skips: Array | None) -> None:
+    """xs (T, B, X) floats or (T, B) tokens, and params as `cell.init` makes them.
+
+    Tokens of skipped steps may be anything.
+    """
     dtype = check_dtype(params)
-    w_x = getattr(params, "w_x", None)
     if is_tokens(xs):
-        _check_tokens(xs, w_x)
-        size = None if w_x is None else w_x.shape[0]
-    else:
-        _check_floats(xs, w_x, dtype)
-        size = xs.shape[2]
-    if size is not None:
-        expected = _shapes_of_params(cell, size)
-        if not _same_shapes(params, expected):
+        if xs.ndim != 2:
             raise ValueError(
-                f"expected params as cell.init(key, {size}) makes them, "
-                f"{_describe(expected)}, got {_describe(params)}"
+                f"expected integer xs to be tokens of shape (T, B), got {_show(xs)}; "
+                "integer features must be cast to the dtype of params"
             )
+        sizes = input_sizes(cell, params)
+        if not sizes:
+            raise _of_another_cell(cell, params, 1)
+        _check_tokens(xs, skips, sizes)
+    else:
+        _check_floats(cell, params, xs, dtype)
 
 
 def check_dtype(params: Params) -> Any:
@@ -45,18 +64,18 @@ def check_dtype(params: Params) -> Any:
     return dtypes.pop()
 
 
-def check_start(
-    cell: Cell, start: State, xs: Array, dtype: Any, name: str = "start"
+def check_state(
+    cell: Cell, state: State, xs: Array, dtype: Any, name: str = "start"
 ) -> None:
-    """start, or another state: what `cell.start(B)` makes, in the dtype of params."""
+    """A state: what `cell.start(B)` makes, in the dtype of params."""
     expected = jax.eval_shape(lambda: cell.start(xs.shape[1], dtype))
-    if not _same_shapes(start, expected):
+    if not _same_shapes(state, expected):
         raise ValueError(
             f"expected {name} as cell.start({xs.shape[1]}) makes it, "
-            f"{_describe(expected)}, got {_describe(start)}"
-            + _batch_first_hint(xs, jax.tree.leaves(start))
+            f"{_describe(expected)}, got {_describe(state)}"
+            + _batch_first_hint(xs, jax.tree.leaves(state))
         )
-    for leaf in jax.tree.leaves(start):
+    for leaf in jax.tree.leaves(state):
         if leaf.dtype != dtype:
             raise ValueError(
                 f"expected {name} in the dtype of params, {dtype}, got {leaf.dtype}; "
@@ -104,59 +123,16 @@ def check_flags(name: str, flags: Array, xs: Array) -> None:
         )
 
 
-def check_unroll(unroll: int) -> None:
-    """unroll: a positive integer."""
-    if not isinstance(unroll, int) or unroll < 1:
-        raise ValueError(f"expected unroll, a positive integer, got {unroll!r}")
+def input_sizes(cell: Cell, params: Params) -> tuple[int, ...]:
+    """The sizes X for which `cell.init` makes params of these shapes.
 
-
-def _check_tokens(xs: Array, w_x: Array | None) -> None:
-    if xs.ndim != 2:
-        raise ValueError(
-            f"expected integer xs to be tokens of shape (T, B), got {_show(xs)}; "
-            "integer features must be cast to the dtype of params"
-        )
-    if w_x is not None and not within(xs, 0, w_x.shape[0] - 1):
-        raise ValueError(
-            f"expected tokens in [0, {w_x.shape[0]}), the rows of params.w_x, got "
-            f"values from {xs.min()} to {xs.max()}; mask padding by lengths or mask"
-        )
-
-
-def _check_floats(xs: Array, w_x: Array | None, dtype: Any) -> None:
-    if not jnp.issubdtype(xs.dtype, jnp.floating):
-        raise ValueError(
-            "expected xs: floats (T, B, X) or integer tokens (T, B), "
-            f"got {_show(xs)}; cast it to {dtype}"
-        )
-    if xs.ndim != 3:
-        raise ValueError(
-            f"expected xs of shape (T, B, X), got {_show(xs)}; "
-            "a single sequence (T, X) takes a batch axis: xs[:, None]"
-        )
-    if w_x is not None and xs.shape[2] != w_x.shape[0]:
-        raise ValueError(
-            f"expected xs of shape (T, B, {w_x.shape[0]}) to match params.w_x "
-            f"{w_x.shape}, got {xs.shape}; time comes first, features come last"
-        )
-    if xs.dtype != dtype:
-        raise ValueError(
-            f"expected xs in the dtype of params, {dtype}, got {xs.dtype}; "
-            f"cast one of them, for example xs.astype({str(dtype)!r})"
-        )
-
-
-@functools.lru_cache(maxsize=256)
-def _shapes_of_params(cell: Cell, size: int) -> Params:
-    return jax.eval_shape(lambda: cell.init(jax.random.key(0), size))
-
-
-def _same_shapes(tree: Any, expected: Any) -> bool:
-    structure: Any = jax.tree.structure(tree)
-    if structure != jax.tree.structure(expected):
-        return False
-    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(expected), strict=True)
-    return all(leaf.shape == other.shape for leaf, other in pairs)
+    Several where nothing in the params depends on X; none where they are those of
+    another cell. X is sought among the axes of the params, where it must stand if they
+    depend on it (or X less one, where the cell keeps an input to itself, as that of
+    `sr.feedback` keeps its gate); no name of a field is needed.
+    """
+    leaves, structure = jax.tree.flatten(params)
+    return _sizes_that_fit(cell, structure, tuple(leaf.shape for leaf in leaves))
 
 
 def within(values: Array, low: int, high: int, counted: Array | None = None) -> bool:
@@ -173,15 +149,105 @@ def within(values: Array, low: int, high: int, counted: Array | None = None) -> 
     return known.size == 0 or bool(low <= known.min() and known.max() <= high)
 
 
+def _check_tokens(xs: Array, skips: Array | None, sizes: tuple[int, ...]) -> None:
+    counted = None if skips is None else ~skips
+    if len(sizes) == 1 and not within(xs, -1, sizes[0] - 1, counted=counted):
+        raise ValueError(
+            f"expected tokens in [0, {sizes[0]}), the input size of params, or -1 for "
+            f"no input, got values from {xs.min()} to {xs.max()}; mask padding by "
+            "lengths or mask"
+        )
+
+
+def _check_floats(cell: Cell, params: Params, xs: Array, dtype: Any) -> None:
+    if not jnp.issubdtype(xs.dtype, jnp.floating):
+        raise ValueError(
+            "expected xs: floats (T, B, X) or integer tokens (T, B), "
+            f"got {_show(xs)}; cast it to {dtype}"
+        )
+    if xs.ndim != 3:
+        raise ValueError(
+            "expected xs of shape (T, B, X), or (T, X) without a batch, got "
+            f"{_show(xs)}"
+        )
+    if not xs.shape[2]:
+        raise ValueError(f"expected xs with at least one feature, got {_show(xs)}")
+    _check_size(cell, params, xs)
+    if xs.dtype != dtype:
+        raise ValueError(
+            f"expected xs in the dtype of params, {dtype}, got {xs.dtype}; "
+            f"cast one of them, for example xs.astype({str(dtype)!r})"
+        )
+
+
+def _check_size(cell: Cell, params: Params, xs: Array) -> None:
+    size = xs.shape[2]
+    if _same_shapes(params, _shapes_of_params(cell, size)):
+        return
+    sizes = input_sizes(cell, params)
+    if not sizes:
+        raise _of_another_cell(cell, params, size)
+    hint = "time comes first, features come last"
+    if sizes == (1,) and xs.shape[1] == 1:
+        hint = "one feature (T, B) takes an axis of its own: xs[..., None]"
+    raise ValueError(
+        f"expected xs of shape (T, B, {sizes[0]}) to match params "
+        f"{_describe(params)}, got {xs.shape}; {hint}"
+    )
+
+
+def _of_another_cell(cell: Cell, params: Params, size: int) -> ValueError:
+    expected = _describe(_shapes_of_params(cell, size))
+    return ValueError(
+        f"expected params as cell.init(key, {size}) makes them, {expected}, "
+        f"got {_describe(params)}"
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _shapes_of_params(cell: Cell, size: int) -> Params:
+    return jax.eval_shape(lambda: cell.init(jax.random.key(0), size))
+
+
+@functools.lru_cache(maxsize=256)
+def _sizes_that_fit(
+    cell: Cell, structure: Any, shapes: tuple[tuple[int, ...], ...]
+) -> tuple[int, ...]:
+    given = jax.tree.unflatten(
+        structure, [jax.ShapeDtypeStruct(shape, "float32") for shape in shapes]
+    )
+    fitting = []
+    axes = {n for shape in shapes for n in shape if n}
+    for size in sorted({1, *axes, *(n + 1 for n in axes), ANY}):
+        try:
+            made = _shapes_of_params(cell, size)
+        except ValueError:  # not an input size for this cell
+            continue
+        if _same_shapes(given, made):
+            fitting.append(size)
+    return tuple(fitting)
+
+
+def _same_shapes(tree: Any, expected: Any) -> bool:
+    structure: Any = jax.tree.structure(tree)
+    if structure != jax.tree.structure(expected):
+        return False
+    pairs = zip(jax.tree.leaves(tree), jax.tree.leaves(expected), strict=True)
+    return all(leaf.shape == other.shape for leaf, other in pairs)
+
+
 def _batch_first_hint(xs: Array, others: list[Array]) -> str:
     swapped = xs.shape[0] != xs.shape[1] and all(
         leaf.ndim and leaf.shape[0] == xs.shape[0] for leaf in others
     )
-    return f"; did you pass xs {xs.shape} batch first? Time comes first" * swapped
+    hint = f"; did you pass xs {xs.shape} batch first? Time comes first, or say "
+    return f"{hint}batch_first=True" * swapped
 
 
 def _describe(tree: Any) -> str:
     """RNNState(h (5, 8)): the name and shapes of a NamedTuple, or of any pytree."""
+    if hasattr(tree, "shape"):
+        return str(tree.shape)
     if not hasattr(tree, "_asdict"):
         return str(jax.tree.map(lambda leaf: leaf.shape, tree))
     fields = (f"{name} {_describe(leaf)}" for name, leaf in tree._asdict().items())

@@ -24,6 +24,7 @@ from jax.typing import ArrayLike
 from ..cell import Cell, Params
 from .blocks import pick
 from .scan import Sequence, Task
+from .values import whole_number
 from .ways import (
     Backward,
     ByHand,
@@ -56,10 +57,8 @@ class Budget:
     bytes: int
 
     def __post_init__(self) -> None:
-        if not isinstance(self.bytes, int) or self.bytes < 1:
-            raise ValueError(
-                f"expected Budget(bytes), a positive integer, got {self.bytes!r}"
-            )
+        number = whole_number("Budget(bytes)", self.bytes)
+        object.__setattr__(self, "bytes", number)
 
     def choose(self, cell: Cell, params: Params, xs: ArrayLike) -> ByHand:
         """The way back for inputs of this shape.

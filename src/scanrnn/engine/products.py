@@ -28,35 +28,56 @@ def or_default(dtype: DTypeLike | None) -> Any:
     return jnp.dtype(jnp.result_type(float) if dtype is None else dtype)
 
 
+def floating(dtype: DTypeLike | None) -> Any:
+    """``dtype``, or JAX's default float.
+
+    Raises:
+        ValueError: if it is no floating dtype.
+    """
+    try:
+        known = or_default(dtype)
+    except TypeError:
+        known = None
+    if known is None or not jnp.issubdtype(known, jnp.floating):
+        raise ValueError(f"expected dtype, a floating one, got {dtype!r}")
+    return known
+
+
 def is_tokens(xs: Array) -> bool:
     """Whether the inputs are integer tokens, to be looked up and not multiplied."""
     return jnp.issubdtype(xs.dtype, jnp.integer)
 
 
-def affine(x: Array, w: Array, b: Array) -> Array:
+def affine(x: Array, w: Array, b: Array | None) -> Array:
     """y = x W + b.
 
     Args:
-        x: floats (..., I), or tokens (...) that stand for the rows of an identity.
+        x: floats (..., I), or tokens (...) that stand for the rows of an identity,
+            −1 for a row of zeros.
         w: (I, O).
-        b: (O,).
+        b: (O,), or None for a map without a bias.
 
     Returns:
         (..., O), in float32 for 16-bit floats.
     """
-    y = times(x, w)
-    return y + b.astype(y.dtype)
+    return plus(times(x, w), b)
+
+
+def plus(y: Array, b: Array | None) -> Array:
+    """y + b, b in the dtype of y; y where there is no bias."""
+    return y if b is None else y + b.astype(y.dtype)
 
 
 def affine_vjp(
-    x: Array, w: Array, b: Array, d_y: Array
-) -> tuple[Array | None, Array, Array]:
+    x: Array, w: Array, b: Array | None, d_y: Array
+) -> tuple[Array | None, Array, Array | None]:
     """The way back through `affine`: dx = dy Wᵀ, dW = Σ xᵀ dy, db = Σ dy.
 
     The sums run over all leading axes. Tokens have no cotangent: their dx is None,
-    and their dW adds every dy to the row of its token.
+    and their dW adds every dy to the row of its token, −1 to none. Where there is no
+    bias its db is None.
     """
-    d_b = sum_leading(d_y)
+    d_b = None if b is None else sum_leading(d_y)
     if is_tokens(x):
         return None, _scatter_rows(x, d_y, w), d_b
     return times_transposed(d_y, w), sum_of_outer(x, d_y, w), d_b
@@ -65,7 +86,8 @@ def affine_vjp(
 def times(x: Array, w: Array) -> Array:
     """x W: (..., I) by (I, O) is (..., O), in float32 for 16-bit floats.
 
-    Tokens (...) stand for the rows of an identity, and look up a row of W each.
+    Tokens (...) stand for the rows of an identity, and look up a row of W each; −1
+    stands for a row of zeros.
     """
     if is_tokens(x):
         return _take_rows(w, x)
@@ -112,13 +134,15 @@ def _contract(
 
 
 def _take_rows(w: Array, tokens: Array) -> Array:
-    # NaN for a token outside [0, I): under jit it cannot raise, and must not pass.
+    # NaN for a token outside [−1, I): under jit it cannot raise, and must not pass.
     rows = w.at[tokens].get(
         mode="fill",
         fill_value=jnp.nan,
         wrap_negative_indices=False,
         out_sharding=_rows_sharding(w, tokens),
     )
+    if jnp.issubdtype(tokens.dtype, jnp.signedinteger):
+        rows = jnp.where((tokens == -1)[..., None], 0, rows)
     return rows.astype(wide(w.dtype))
 
 

@@ -22,27 +22,29 @@ class Sequence(NamedTuple):
 
     xs: Array  # (T, B, X) floats or (T, B) tokens
     skips: Array | None = None  # (T, B) bool: True passes the state through
-    resets: Array | None = None  # (T, B) bool: True restarts from `start` before t
+    resets: Array | None = None  # (T, B) bool: True restarts from `reset_to` before t
 
 
 class Task(NamedTuple):
     """The arrays of one unroll: what the rule of a way back differentiates by."""
 
     params: Params
-    start: State  # also what a reset restores
+    start: State  # before the first step
     sequence: Sequence
+    reset_to: State | None = None  # (B, ·), what a reset restores; None without resets
 
     @property
     def length(self) -> int:
         """T."""
-        return int(self.sequence.xs.shape[0])
+        return self.sequence.xs.shape[0]
 
 
 class Course(NamedTuple):
-    """How time is walked: latest step first if reverse; lax.scan's unroll factor."""
+    """How time is walked, and what is handed out of it."""
 
-    reverse: bool = False
-    unroll: int = 1
+    reverse: bool = False  # latest step first
+    unroll: int = 1  # of lax.scan
+    states: bool = False  # hand out the whole states, not their h alone
 
     def backwards(self) -> "Course":
         return self._replace(reverse=not self.reverse)
@@ -119,7 +121,7 @@ def _stepper(
 ) -> Callable[[State, Any], tuple[State, Any]]:
     def step(state: State, at: tuple[Any, Array | None, Array | None]) -> Any:
         drive, skip, reset = at
-        state = choose(reset, task.start, state)
+        state = choose(reset, task.reset_to, state)
         after, tape = cell.step(task.params, widen(state), drive)
         tape = None if tape is after else narrow(tape, state)
         after = choose(skip, state, cast_like(after, state))
@@ -133,13 +135,11 @@ def _steps(cell: Cell, task: Task) -> Any:
     return cell.project(task.params, xs), skips, resets
 
 
-def states_before(
-    start: State, entry: State, states: State, resets: Array | None, reverse: bool
-) -> State:
+def states_before(task: Task, entry: State, states: State, reverse: bool) -> State:
     """The state each step began from, given the states after the steps.
 
     Args:
-        start: the state that a reset restores.
+        task: the resets, and what they restore.
         entry: the state before the first step.
         states: the states after every step, (T, B, ·).
     """
@@ -149,4 +149,5 @@ def states_before(
         # Behind a barrier: fused with a product's transpose it takes thrice as long.
         return lax.optimization_barrier(jnp.concatenate(parts))
 
-    return choose(resets, start, jax.tree.map(shift, entry, states))
+    shifted = jax.tree.map(shift, entry, states)
+    return choose(task.sequence.resets, task.reset_to, shifted)

@@ -13,7 +13,7 @@ the tapes that of its first step stands.
 
 import dataclasses
 import math
-from typing import NamedTuple, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 from jax import Array
@@ -24,6 +24,7 @@ from .mesh import is_spread
 from .scan import Course, Task, run, states_before
 from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, near_divisor
 from .trees import narrow, widen
+from .values import whole_number
 
 
 class Kept(NamedTuple):
@@ -55,8 +56,7 @@ class Part(NamedTuple):
 
     def states_before(self, states: State, course: Course) -> State:
         """The state before every step of the block, given those after (size, B, ·)."""
-        start, resets = self.task.start, self.task.sequence.resets
-        return states_before(start, self.entry, states, resets, course.reverse)
+        return states_before(self.task, self.entry, states, course.reverse)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Recomputed:
     block: int | None = None
 
     def __post_init__(self) -> None:
-        _check_steps("Recomputed(block)", self.block)
+        _steps(self, "block")
 
     def block_size(self, cell: Cell, task: Task) -> int:
         # A block holds its tapes as well: half of what `Stored` takes.
@@ -141,7 +141,7 @@ class Checkpointed:
     every: int | None = None
 
     def __post_init__(self) -> None:
-        _check_steps("Checkpointed(every)", self.every)
+        _steps(self, "every")
 
     def block_size(self, cell: Cell, task: Task) -> int:
         return self.every or near_divisor(task.length, math.isqrt(task.length))
@@ -191,6 +191,9 @@ def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
     return min(way.block_size(cell, task), task.length)
 
 
-def _check_steps(name: str, steps: int | None) -> None:
-    if steps is not None and (not isinstance(steps, int) or steps < 1):
-        raise ValueError(f"expected {name} of at least 1 step or None, got {steps!r}")
+def _steps(way: Any, name: str) -> None:
+    """Makes the named field of a frozen way a plain int, or None."""
+    steps = getattr(way, name)
+    if steps is not None:
+        steps = whole_number(f"{type(way).__name__}({name})", steps)
+        object.__setattr__(way, name, steps)

@@ -25,7 +25,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..cell import Cell, State, Tape
-from .backward import pull_back, states_of
+from .backward import join_streams, pull_back, states_of
 from .scan import Course, Sequence, Task, run, states_before
 from .trees import cast_like, choose, narrow, widen
 from .ways import Kept, Stored
@@ -39,55 +39,62 @@ class Windows(NamedTuple):
     every: int  # k₁, the steps of a group
     back: int  # k₂, the steps of a window
     unroll: int  # of lax.scan
+    states: bool = False  # hand out the whole states, not their h alone
+
+    def course(self) -> Course:
+        return Course(unroll=self.unroll, states=self.states)
 
 
 class Walk(NamedTuple):
     """All windows on their way back, each in the place of the group it passes."""
 
     d_state: State  # (n, B, ·), what each window hands to the group before
-    d_cut: State | None  # (n, B, ·), what resets cut off; None without resets
+    d_reset_to: State | None  # (n, B, ·), what resets cut off; None without resets
     d_start: State  # (B, ·), of the windows that have arrived at the start
-    d_hs: (
-        Array  # (k₁, n, B, H), the stream from the outputs; zero after the first sweep
-    )
+    d_outputs: Array | State  # (k₁, n, B, ·); zero after the first sweep
     d_states: State  # (k₁, n, B, ·), the sum over windows
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1))
-def states_of_windows(cell: Cell, windows: Windows, task: Task) -> tuple[Array, State]:
+def states_of_windows(
+    cell: Cell, windows: Windows, task: Task
+) -> tuple[Array | State, State]:
     """All outputs (T, B, H) and the final state, as of `states_of`; forwards only."""
-    return states_of(cell, task, Course(unroll=windows.unroll), Stored())
+    return states_of(cell, task, windows.course(), Stored())
 
 
 def _forward(
     cell: Cell, windows: Windows, task: Task
-) -> tuple[tuple[Array, State], tuple[Task, Kept]]:
-    course = Course(unroll=windows.unroll)
-    final, kept = run(cell, task, task.start, course, Stored().stack)
-    return (kept.outputs(), final), (task, kept)
+) -> tuple[tuple[Array | State, State], tuple[Task, Kept]]:
+    final, kept = run(cell, task, task.start, windows.course(), Stored().stack)
+    handed_out = kept.states() if windows.states else kept.outputs()
+    return (handed_out, final), (task, kept)
 
 
 def _backward(
     cell: Cell,
     windows: Windows,
     saved: tuple[Task, Kept],
-    cotangents: tuple[Array, State],
+    cotangents: tuple[Array | State, State],
 ) -> tuple[Task]:
     task, kept = saved
-    skips, resets = task.sequence.skips, task.sequence.resets
-    d_states, d_start = _walk_back(cell, windows, task, kept.all_tapes(), *cotangents)
+    skips, tapes = task.sequence.skips, kept.all_tapes()
+    d_states, walk = _walk_back(cell, windows, task, tapes, *cotangents)
     d_states = choose(skips, jax.tree.map(jnp.zeros_like, d_states), d_states)
-    _, deltas = _over_leading(cell).pull(
-        task.params, widen(kept.all_tapes()), d_states
-    )  # (3)
+    _, deltas = _over_leading(cell).pull(task.params, widen(tapes), d_states)  # (3)
     deltas = narrow(deltas, task.start)
-    states = states_before(task.start, task.start, kept.states(), resets, False)
+    states = states_before(task, task.start, kept.states(), False)
     d_params, d_xs = cell.collect(task.params, task.sequence.xs, states, deltas)  # (4)
     return (
         Task(
             cast_like(d_params, task.params),
-            cast_like(d_start, task.start),
+            cast_like(walk.d_start, task.start),
             Sequence(cast_like(d_xs, task.sequence.xs)),
+            jax.tree.map(
+                lambda x, like: x.sum(0).astype(like.dtype),
+                walk.d_reset_to,
+                task.reset_to,
+            ),
         ),
     )
 
@@ -96,33 +103,38 @@ states_of_windows.defvjp(_forward, _backward)
 
 
 def _walk_back(
-    cell: Cell, windows: Windows, task: Task, tapes: Tape, d_hs: Array, d_final: State
-) -> tuple[State, State]:
-    """(1) and (2): the sum over windows, (T, B, ·), and the cotangent of the start.
+    cell: Cell,
+    windows: Windows,
+    task: Task,
+    tapes: Tape,
+    d_outputs: Array | State,
+    d_final: State,
+) -> tuple[State, Walk]:
+    """(1) and (2): the sum over windows, (T, B, ·), and all windows where they end.
 
     The steps of a group lie along the first axis, the groups along the second, so
     that one step back is taken in all windows at once.
     """
     length, every = task.length, windows.every
     part = task._replace(sequence=_grouped_flags(task.sequence, every))
-    tapes, d_hs = _by_group((tapes, d_hs), every)
-    walk = _begin(task, every, d_hs, widen(d_final))
+    tapes, d_outputs = _by_group((tapes, d_outputs), every)
+    walk = _begin(task, every, d_outputs, widen(d_final))
 
     def sweep(walk: Walk, first: int = 0) -> Walk:
-        sequence, kept, d_hs = jax.tree.map(
-            lambda leaf: leaf[first:], (part.sequence, tapes, walk.d_hs)
+        sequence, kept, d_outputs = jax.tree.map(
+            lambda leaf: leaf[first:], (part.sequence, tapes, walk.d_outputs)
         )
-        d_state, d_cut, d_states = pull_back(
-            _over_leading(cell), part._replace(sequence=sequence),
-            Course(unroll=windows.unroll), kept, d_hs, walk.d_state, walk.d_cut,
+        d_state, d_reset_to, d_states = pull_back(
+            _over_leading(cell), part._replace(sequence=sequence), windows.course(),
+            kept, d_outputs, walk.d_state, walk.d_reset_to,
             keep=lambda through_time, delta: through_time,
         )  # fmt: skip
-        d_states = d_states._replace(h=d_states.h + widen(d_hs))
+        d_states = join_streams(d_states, d_outputs)
         d_states = jax.tree.map(
             lambda all, more: jnp.concatenate((all[:first], all[first:] + more)),
             walk.d_states, d_states,
         )  # fmt: skip
-        return walk._replace(d_state=d_state, d_cut=d_cut, d_states=d_states)
+        return walk._replace(d_state=d_state, d_reset_to=d_reset_to, d_states=d_states)
 
     whole, rest = divmod(windows.back, every)
     walk, _ = lax.scan(
@@ -130,28 +142,25 @@ def _walk_back(
     )
     if rest:
         walk = sweep(walk, every - rest)
-    d_start = walk.d_start
-    if walk.d_cut is not None:
-        d_start = jax.tree.map(lambda x, cut: x + cut.sum(0), d_start, walk.d_cut)
-    return _in_a_row(walk.d_states, length), d_start
+    return _in_a_row(walk.d_states, length), walk
 
 
-def _begin(task: Task, every: int, d_hs: Array, d_final: State) -> Walk:
+def _begin(task: Task, every: int, d_outputs: Array | State, d_final: State) -> Walk:
     """Every window before its own group.
 
     d_final waits behind the group of the last step at which something happened: it
     belongs to the state after that step.
     """
-    length, (_, n, *_) = task.length, d_hs.shape
+    length, n = task.length, jax.tree.leaves(d_outputs)[0].shape[1]
     group = _last_step(task.sequence, length) // every  # -1 if there is none
     here = jnp.arange(n)[:, None] == group
     zeros = jax.tree.map(jnp.zeros_like, d_final)
     wide_zeros = _repeat(zeros, n)
     return Walk(
         d_state=choose(here, d_final, wide_zeros),
-        d_cut=None if task.sequence.resets is None else wide_zeros,
+        d_reset_to=None if task.sequence.resets is None else wide_zeros,
         d_start=choose(group < 0, d_final, zeros),
-        d_hs=d_hs,
+        d_outputs=d_outputs,
         d_states=_repeat(wide_zeros, every),
     )
 
@@ -165,7 +174,7 @@ def _move_on(walk: Walk) -> Walk:
     return walk._replace(
         d_state=jax.tree.map(shift, walk.d_state),
         d_start=jax.tree.map(lambda x, more: x + more[0], walk.d_start, walk.d_state),
-        d_hs=jnp.zeros_like(walk.d_hs),
+        d_outputs=jax.tree.map(jnp.zeros_like, walk.d_outputs),
     )
 
 

@@ -29,7 +29,6 @@ large product away: ``sr.dense(params.readout, run.outputs)``.
 """
 
 import functools
-import operator
 from typing import Any, NamedTuple
 
 import jax
@@ -45,6 +44,8 @@ from ..engine.products import (
     sum_of_outer,
     times_transposed,
 )
+from ..engine.values import whole_number
+from ..made import Call
 from ..readout import DenseParams, init_dense
 from .feeds import Feed, Prediction
 
@@ -122,7 +123,7 @@ def feedback(cell: Cell, output_size: int, feed: Feed = Prediction()) -> Cell:
             "expected feed=Prediction(), Probabilities(temperature) or "
             f"StraightThrough(temperature), got {feed!r}"
         )
-    return _feedback(cell, _check_size(output_size), feed)
+    return _feedback(cell, whole_number("output_size", output_size), feed)
 
 
 @functools.cache
@@ -197,21 +198,10 @@ def _feedback(cell: Cell, size: int, feed: Feed) -> Cell:
         d_xs = jnp.concatenate((d_given, d_x[..., size:], d_gate), axis=-1)
         return FeedbackParams(d_cell, d_readout), d_xs
 
-    return Cell(init, cell.start, project, step, pull, collect)
+    made_by = Call.of(feedback, cell, size, feed=feed)
+    return Cell(init, cell.start, project, step, pull, collect, made_by)
 
 
 def _first(tree: Any) -> Any:
     """The one step of a sequence of one."""
     return jax.tree.map(lambda leaf: leaf[0], tree)
-
-
-def _check_size(output_size: int) -> int:
-    try:
-        size = operator.index(output_size)
-    except TypeError:
-        size = 0
-    if size < 1:
-        raise ValueError(
-            f"expected output_size, a positive integer, got {output_size!r}"
-        )
-    return size

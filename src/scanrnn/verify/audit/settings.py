@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...cell import Cell
+from ...engine.checks import input_sizes
 from ...engine.ways import Autodiff, Backward, Checkpointed, Recomputed, Stored
 from ...unroll import Unrolled, unroll
 
@@ -28,7 +29,10 @@ class Setting(NamedTuple):
 
 
 def settings(seed: int) -> list[Setting]:
-    """Plain; gaps and resets; in reverse with lengths, one of them 0, and resets."""
+    """Plain; gaps and resets; in reverse with lengths, one of them 0, and resets.
+
+    The last ones restore the start state, so that its gradient is a sum of both uses.
+    """
     rng = np.random.default_rng(seed)
     lengths = np.array([STEPS, 4, 0, 1, STEPS - 1])
     mask = rng.random((STEPS, BATCH)) < 0.7
@@ -65,17 +69,13 @@ def point_of(cell: Cell, params: Any | None, seed: int) -> tuple[Point, Cotangen
         params = cell.init(key, INPUTS, jnp.float64)
         params = _shaken(params, 0.1, seed)
     params = jax.tree.map(lambda p: jnp.asarray(p, jnp.float64), params)
-    size = _input_size(params)
+    fitting = input_sizes(cell, params)
+    size = fitting[0] if len(fitting) == 1 else INPUTS
     xs = _shaken(jnp.zeros((STEPS, BATCH, size), jnp.float64), 1.0, seed + 1)
     start = _shaken(cell.start(BATCH, jnp.float64), 0.5, seed + 2)
     shapes = jax.eval_shape(lambda: unroll(cell, params, xs, start))
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     return Point(params, xs, start), Cotangents(*_shaken(zeros, 1.0, seed + 3))
-
-
-def _input_size(params: Any) -> int:
-    w_x = getattr(params, "w_x", None)
-    return INPUTS if w_x is None else int(w_x.shape[0])
 
 
 def _shaken(tree: Any, by: float, seed: int) -> Any:
@@ -87,7 +87,10 @@ def run(cell: Cell, setting: Setting, way: Backward) -> Callable[..., Unrolled]:
     """``point -> outputs and final state`` with the setting's options."""
 
     def unrolled(point: Point) -> Unrolled:
-        return unroll(cell, *point, backward=way, **setting.options)
+        options = dict(setting.options)
+        if options.get("reverse"):
+            options["reset_to"] = point.start
+        return unroll(cell, *point, backward=way, **options)
 
     return unrolled
 

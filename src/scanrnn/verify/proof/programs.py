@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ...cell import Cell
+from ...engine.checks import input_sizes
 from ...engine.ways import Autodiff, Backward
 from ...unroll import Unrolled, unroll
 from .report import Configuration
@@ -25,7 +26,8 @@ def kinds_of_inputs(cell: Cell, batch_size: int, input_size: int) -> tuple[str, 
         jax.eval_shape(_program(cell, Autodiff(), at), task)
     except Exception:  # a cell of floats alone; which error it is depends on the cell
         return ("floats",)
-    return ("floats", "tokens") if hasattr(task.params, "w_x") else ("floats",)
+    is_sized = len(input_sizes(cell, task.params)) == 1
+    return ("floats", "tokens") if is_sized else ("floats",)
 
 
 def configurations(
@@ -90,11 +92,14 @@ def _program(cell: Cell, way: Backward, at: Configuration) -> Callable[..., Any]
 
     def program(task: Task) -> dict[str, Any]:
         def run(params: Any, start: Any, xs: Any) -> Unrolled:
+            # In reverse a reset restores the start, whose gradient then has both uses.
+            to_start = at.reverse and "resets" in task.masks
             return unroll(
                 cell,
                 params,
                 xs,
                 start,
+                reset_to=start if to_start else None,
                 reverse=at.reverse,
                 backward=way,
                 **task.masks,
