@@ -3,9 +3,11 @@
 ::
 
     runs/2026-01-31-120000/
+      config.json          the settings; written first
       checkpoints/300/     orbax: `state`, and `about` in JSON; then, written last,
                            sums.json: what every file must hash to
       metrics.jsonl        one JSON object a line
+      train.lock           held by the process that trains here
       curve.png            drawn when the run ends
 
 A checkpoint counts once its sums are there. One whose files are not those that were
@@ -19,11 +21,13 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from .lines import LineError, Lines, read_lines
+
 SUMS = "sums.json"
 
 
 class CheckpointError(ValueError):
-    """A run that cannot be begun, resumed or read; the message says why."""
+    """A run that cannot be begun, resumed, read or written; the message says why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,6 +49,16 @@ class RunDirectory:
     def metrics(self) -> Path:
         """One JSON object a line."""
         return self.path / "metrics.jsonl"
+
+    @property
+    def settings(self) -> Path:
+        """What `Config` says, in JSON."""
+        return self.path / "config.json"
+
+    @property
+    def lock(self) -> Path:
+        """Locked while a process trains here."""
+        return self.path / "train.lock"
 
     @property
     def curve(self) -> Path:
@@ -70,6 +84,10 @@ class RunDirectory:
             raise CheckpointError(f"{self.path} holds no checkpoint of a run")
         return steps[-1]
 
+    def is_begun(self) -> bool:
+        """Whether there is a run, however far it came."""
+        return self.settings.exists() or bool(self.steps())
+
     def check_free(self) -> None:
         """An error unless a run can begin here: in a new or an empty directory.
 
@@ -80,6 +98,11 @@ class RunDirectory:
             raise CheckpointError(
                 f"{self.path} already holds a run; go on with it by --resume, "
                 "or choose another --out"
+            )
+        if self.settings.exists():
+            raise CheckpointError(
+                f"{self.path} holds a run that has no checkpoint yet; start it over by "
+                "--resume, or choose another --out"
             )
         if self.path.exists() and not (self.path.is_dir() and self._is_empty()):
             raise CheckpointError(
@@ -118,17 +141,29 @@ class RunDirectory:
         advice = f"; move it away to go on from step {earlier[-1]}" if earlier else ""
         return CheckpointError(f"cannot use {self.checkpoint(step)}: {why}{advice}")
 
+    def read_lines(self) -> Lines:
+        """The metrics, and whether their last line was cut short.
+
+        Raises:
+            CheckpointError: if another line is none of a run; it is named.
+        """
+        try:
+            return read_lines(self.metrics)
+        except OSError as error:
+            why = error.strerror or str(error)
+            raise CheckpointError(f"cannot read {self.metrics}: {why}") from error
+        except LineError as error:
+            raise CheckpointError(
+                f"cannot use {self.metrics}: {error}; put that line right, or remove it"
+            ) from error
+
     def read_metrics(self) -> list[dict[str, Any]]:
-        """All whole lines; the last one may have been cut short."""
-        if not self.metrics.is_file():
-            return []
-        lines = []
-        for line in self.metrics.read_text(encoding="utf-8").splitlines():
-            try:
-                lines.append(json.loads(line))
-            except json.JSONDecodeError:
-                break
-        return lines
+        """All whole lines; the last one may have been cut short.
+
+        Raises:
+            CheckpointError: if another line is none of a run; it is named.
+        """
+        return self.read_lines().values
 
     def cut_metrics(self, step: int) -> None:
         """Drops what was written after a step: it will be written again."""
@@ -142,24 +177,35 @@ class RunDirectory:
         return sorted(entries, key=lambda entry: int(entry.name))
 
     def _is_empty(self) -> bool:
-        return not any(self.path.iterdir())
+        """Of all but what a process leaves that was killed as it began."""
+        left = {self.lock.name, f"{self.settings.name}.tmp"}
+        return {entry.name for entry in self.path.iterdir()} <= left
 
 
-def newest_run(root: Path) -> RunDirectory:
+def newest_run(root: Path, unsaved: bool = False) -> RunDirectory:
     """The run under ``root`` whose last checkpoint is the youngest.
+
+    Args:
+        root: a directory of runs.
+        unsaved: count runs without a checkpoint, too, by when they began.
 
     Raises:
         CheckpointError: if there is none.
     """
     entries = root.iterdir() if root.is_dir() else ()
-    runs = [run for run in map(RunDirectory, entries) if run.steps()]
-    if not runs:
+    signs = {run: _last_sign(run, unsaved) for run in map(RunDirectory, entries)}
+    ages = {run: sign.stat().st_mtime for run, sign in signs.items() if sign.exists()}
+    if not ages:
         raise CheckpointError(f"found no run under {root}; name one, or train one")
+    return max(ages, key=lambda run: ages[run])
 
-    def age(run: RunDirectory) -> float:
-        return (run.checkpoint(run.newest()) / SUMS).stat().st_mtime
 
-    return max(runs, key=age)
+def _last_sign(run: RunDirectory, unsaved: bool) -> Path:
+    """The file that was written last for a run to go on from; it may not be there."""
+    steps = run.steps()
+    if steps or not unsaved:
+        return run.checkpoint(steps[-1] if steps else 0) / SUMS
+    return run.settings
 
 
 def write_whole(path: Path, text: str) -> None:
