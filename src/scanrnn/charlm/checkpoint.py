@@ -15,11 +15,13 @@ import orbax.checkpoint as ocp
 
 from .config import Config
 from .directory import RunDirectory
+from .disk import ask_for_room, refused
 from .processes import is_first
 from .text import Vocabulary
 from .train import TrainState
 
 FORMAT = "scanrnn.charlm 1"
+BESIDES = 2**18  # bytes of a checkpoint that are no arrays, amply
 KEPT = 2  # checkpoints; the one before the last, in case a disk damages the last
 
 
@@ -40,7 +42,11 @@ class Keeper(NamedTuple):
     run: RunDirectory
 
     def save(self, state: TrainState, about: About) -> None:
-        """Writes one checkpoint; when this returns, it is on disk and whole."""
+        """Writes one checkpoint; when this returns, it is on disk and whole.
+
+        Raises:
+            CheckpointError: if the disk refuses it; those before it stay.
+        """
         content = {
             "format": FORMAT,
             "config": about.config.as_dict(),
@@ -52,9 +58,18 @@ class Keeper(NamedTuple):
         items = ocp.args.Composite(
             state=ocp.args.StandardSave(state), about=ocp.args.JsonSave(content)
         )
-        self.manager.save(about.step, args=items, force=True)
-        if is_first():
-            self.run.seal(about.step)
+        path = self.run.checkpoint(about.step)
+        try:
+            if is_first():
+                ask_for_room(self.run.path, _size(state))
+            self.manager.save(about.step, args=items, force=True)
+            if is_first():
+                self.run.seal(about.step)
+        except (OSError, ValueError) as error:  # ValueError: TensorStore's
+            failure = refused(self.run, error, path)
+            if failure is None:
+                raise
+            raise failure from error
 
 
 @contextlib.contextmanager
@@ -120,3 +135,9 @@ def read_state(run: RunDirectory, step: int, like: TrainState) -> TrainState:
     except (OSError, ValueError, KeyError) as error:
         raise run.damaged(step, f"orbax cannot read it: {error}") from error
     return state
+
+
+def _size(state: TrainState) -> int:
+    """Bytes that are enough to write a checkpoint, its parts before they are joined."""
+    arrays = sum(leaf.nbytes for leaf in jax.tree.leaves(state))
+    return 2 * arrays + BESIDES
