@@ -33,9 +33,9 @@ from scanrnn.charlm import (
     leave,
     load_writer,
     newest_run,
-    read_about,
+    settings_of,
 )
-from scanrnn.charlm.events import Event
+from scanrnn.charlm.events import Event, Noted
 
 RUNS = Path("runs")
 DEFAULT = Config()
@@ -145,7 +145,8 @@ def train(
         if processes.count > 1 and out is None:
             fail("several processes share one run: give all of them the same --out")
         if resume:
-            run, config = newest_run(RUNS) if out is None else RunDirectory(out), None
+            run = newest_run(RUNS, unsaved=True) if out is None else RunDirectory(out)
+            config = None
         else:
             run, config = RunDirectory(out or _dated()), Config(**values)
         _train(run, config, devices if "devices" in given else None, processes)
@@ -156,7 +157,7 @@ def train(
 def _train(
     run: RunDirectory, config: Config | None, devices: int | None, processes: Processes
 ) -> None:
-    count = devices or (config or read_about(run).config).devices
+    count = devices or (config or settings_of(run)).devices
     if count > 1:  # cores of the CPU as devices; a GPU is not affected
         jax.config.update("jax_num_cpu_devices", count)
     if processes.count > 1:
@@ -172,17 +173,33 @@ def _train(
                 )
                 collections.deque(events, maxlen=0)
     except KeyboardInterrupt:
-        print(f"\ninterrupted; {go_on(run)}")
+        begun = run.is_begun()
+        print(f"\ninterrupted; {go_on(run) if begun else 'nothing was begun'}")
         end(130)
 
 
 def _show(run: RunDirectory, events: Iterator[Event]) -> None:
     with Screen(run) as screen:
         for event in events:
+            if isinstance(event, Noted):
+                screen.console.print(f"note     {event.text}")
             screen.show(event)
-    draw_curve(run)
-    print(f"curve    {run.curve}\nmetrics  {run.metrics}")
+    _draw(run)
+    print(f"metrics  {run.metrics}")
     print(f"let it write:\n  {command('sample', '--run', run.path)}")
+
+
+def _draw(run: RunDirectory) -> None:
+    """The curve; the run is whole without it."""
+    lines = run.read_metrics()
+    if not all(any(name in line for line in lines) for name in ("loss", "held_out")):
+        print(f"curve    none: {run.metrics.name} holds no losses to draw")
+        return
+    try:
+        draw_curve(run)
+    except OSError as error:
+        fail(f"cannot write {run.curve}: {error.strerror}; the run itself is whole")
+    print(f"curve    {run.curve}")
 
 
 def go_on(run: RunDirectory) -> str:

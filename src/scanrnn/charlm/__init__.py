@@ -2,9 +2,10 @@
 
 The room reads in this order: `text` (characters and tokens), `streams` (what the
 device is fed), `model`, `sample`, `train` (one jitted step on optax), `gradients`
-(the hand-derived gradient beside jax.grad), `directory` and `checkpoint`, `loop` (a run
-from its first step to its last). It needs the extra ``train``;
-``experiments/char_lm.py`` runs it.
+(the hand-derived gradient beside jax.grad), `directory` and `checkpoint`, `origin` (how
+a run begins and goes on, by its `settings`, `lock` and `lines`), `loop` (a run from its
+first step to its last). It needs the extra ``train``; ``experiments/char_lm.py`` runs
+it.
 """
 
 from .checkpoint import read_about as read_about
@@ -21,6 +22,7 @@ from .processes import Processes as Processes
 from .processes import leave as leave
 from .sample import Sampler as Sampler
 from .sample import generate as generate
+from .settings import settings_of as settings_of
 from .text import Corpus as Corpus
 from .text import TextError as TextError
 from .text import Vocabulary as Vocabulary

@@ -17,6 +17,12 @@ class Began(NamedTuple):
     step: int
 
 
+class Noted(NamedTuple):
+    """What a run that goes on found amiss, and what it does about it."""
+
+    text: str
+
+
 class Compared(NamedTuple):
     """The hand-derived gradient beside jax.grad's, on the first batch."""
 
@@ -54,4 +60,4 @@ class Saved(NamedTuple):
     path: Path
 
 
-Event: TypeAlias = Began | Compared | Stepped | Evaluated | Wrote | Saved
+Event: TypeAlias = Began | Noted | Compared | Stepped | Evaluated | Wrote | Saved

@@ -5,6 +5,7 @@ progress bar or asserts. What must be on disk is there before the event is told.
 """
 
 import collections
+import contextlib
 import dataclasses
 import os
 import time
@@ -18,22 +19,21 @@ import numpy as np
 from jax import Array
 from jax.sharding import PartitionSpec
 
-from .checkpoint import (
-    About,
-    keeper,
-    read_about,
-    read_state,
-)
+from .checkpoint import keeper, read_state
 from .config import Config
-from .directory import CheckpointError, RunDirectory
-from .events import Began, Compared, Event
+from .directory import RunDirectory
+from .disk import refusal_is_told
+from .events import Began, Compared, Event, Noted
 from .gradients import compare_gradients
 from .journal import Call, Diverged, Journal
+from .lock import locked
 from .model import model_of
+from .origin import Origin, begun, check_corpus, check_free, origin_of
 from .placement import STREAMS, Placement
 from .processes import is_first, local, loss_is_told
 from .sample import Sampler
 from .schedule import Clock, call_length, due, steps_per_call
+from .settings import write_settings
 from .streams import Window, cut_window, held_out_windows, lay_out
 from .text import Corpus, Vocabulary, load_corpus
 from .train import (
@@ -78,7 +78,8 @@ def fit(
     Args:
         run: where checkpoints and metrics go.
         config: the settings; when resuming, those of the checkpoint are taken.
-        resume: go on from the last checkpoint in ``run``.
+        resume: go on from the last checkpoint in ``run``; start over if it broke off
+            before the first.
         devices: of each process, if not those of the settings; they change the
             numbers of a run by rounding alone.
 
@@ -86,40 +87,46 @@ def fit(
         What happens, in order.
 
     Raises:
-        CheckpointError: if ``run`` is taken, or cannot be resumed.
+        CheckpointError: if ``run`` is taken, in use, cannot be resumed, or cannot be
+            written.
         TextError: if the corpus cannot be used.
         Diverged: if a loss is not finite; nothing not finite is ever saved.
         Lost: if another process is gone.
     """
-    with loss_is_told():
-        yield from _fit(run, config, resume, devices)
+    with loss_is_told(), refusal_is_told(run), contextlib.ExitStack() as held:
+        yield from _fit(run, config, resume, devices, held)
 
 
 def _fit(
-    run: RunDirectory, config: Config | None, resume: bool, devices: int | None
+    run: RunDirectory,
+    config: Config | None,
+    resume: bool,
+    devices: int | None,
+    held: contextlib.ExitStack,
 ) -> Iterator[Event]:
     began = time.monotonic()
     if resume:
-        about = read_about(run)
-        config, began = about.config, began - about.seconds
+        notes = held.enter_context(locked(run)) if run.is_begun() else ()
+        origin = origin_of(run)
     else:
-        if is_first():
-            run.check_free()
-        about, config = None, config or Config()
+        check_free(run)
+        origin = Origin(config or Config())
+    about, config = origin.about, origin.config
     if devices is not None:
         config = dataclasses.replace(config, devices=devices)
     setup = prepare(config)
+    check_corpus(run, origin, setup.corpus.digest)
     placement = Placement.over(config.devices, config.batch)
+    if not resume:  # no directory before its settings are known to be good
+        notes = held.enter_context(begun(run, config))
     state = init_state(setup.task, config.batch, config.seed)
     state = place_state(state, placement)
     if about is not None:
-        _check_corpus(run, about, setup)
         state = read_state(run, about.step, like=state)
-        if is_first():
-            run.cut_metrics(about.step)
-    else:
-        run.path.mkdir(parents=True, exist_ok=True)
-    clock = Clock(config.steps, config.minutes, began)
+    if resume and is_first():  # all has been looked at: now it may be changed
+        write_settings(run, config)
+        run.cut_metrics(origin.step)
+    clock = Clock(config.steps, config.minutes, began - (about.seconds if about else 0))
     setup = setup._replace(
         tokens=placement.place(setup.tokens, STREAMS),
         held_out=placement.place(setup.held_out, PartitionSpec(None, *STREAMS)),
@@ -127,6 +134,7 @@ def _fit(
     lines = run.metrics if is_first() else Path(os.devnull)
     with keeper(run) as saves, lines.open("a", encoding="utf-8") as metrics:
         yield Began(config, setup.corpus, _count(state), int(state.step))
+        yield from map(Noted, (*notes, *origin.notes))
         digest = setup.corpus.digest
         journal = Journal(saves, metrics, config, setup.vocabulary, digest, clock)
         if about is None:
@@ -231,15 +239,6 @@ def _compare(setup: Setup, state: TrainState) -> Compared:
             f"{worst.relative:.1e} of its largest entry; expected below {WORST_ERROR}"
         )
     return Compared(rows)
-
-
-def _check_corpus(run: RunDirectory, about: About, setup: Setup) -> None:
-    if about.corpus != setup.corpus.digest:
-        source = about.config.text or about.config.names or "the default corpus"
-        raise CheckpointError(
-            f"{run.path} was trained on another corpus: {source} has changed since. "
-            "Restore it, or begin anew with another --out"
-        )
 
 
 def _count(state: TrainState) -> int:
