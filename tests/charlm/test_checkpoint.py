@@ -2,54 +2,21 @@
 
 import itertools
 import json
-import shutil
 
 import chex
-import jax
 import pytest
 from charlm_runs import tiny, train, without_time, write_text
 
 from scanrnn.charlm import CheckpointError, RunDirectory, fit, load_writer, newest_run
-from scanrnn.charlm.checkpoint import read_about, read_state
+from scanrnn.charlm.checkpoint import read_about
 from scanrnn.charlm.events import Evaluated, Saved
 from scanrnn.charlm.loop import prepare
-from scanrnn.charlm.train import init_state
-
-
-@pytest.fixture(autouse=True)
-def standard_promotion():
-    with jax.numpy_dtype_promotion("standard"):  # optax mixes integers and floats
-        yield
-
-
-@pytest.fixture(scope="module")
-def text(tmp_path_factory):
-    return write_text(tmp_path_factory.mktemp("corpus"))
-
-
-@pytest.fixture(scope="module")
-def finished(text, tmp_path_factory):
-    path = tmp_path_factory.mktemp("runs") / "finished"
-    with jax.numpy_dtype_promotion("standard"):
-        train(path, tiny(text))
-    return RunDirectory(path)
-
-
-@pytest.fixture
-def copy(finished, tmp_path):
-    shutil.copytree(finished.path, tmp_path / "copy")
-    return RunDirectory(tmp_path / "copy")
-
-
-def state_of(run):
-    about = read_about(run)
-    setup = prepare(about.config)
-    like = init_state(setup.task, about.config.batch, about.config.seed)
-    return read_state(run, about.step, like)
 
 
 @pytest.mark.parametrize("events", [4, 17, 38])
-def test_a_run_broken_off_and_resumed_is_the_same_run(finished, text, tmp_path, events):
+def test_a_run_broken_off_and_resumed_is_the_same_run(
+    finished, text, tmp_path, events, state_of
+):
     run = RunDirectory(tmp_path / "run")
     partly = fit(run, tiny(text))
     list(itertools.islice(partly, events))
@@ -125,7 +92,7 @@ def test_a_damaged_file_is_named_and_nothing_is_written(copy, damage):
         path.write_bytes(content)
 
 
-def test_a_checkpoint_without_sums_was_never_finished(copy, finished):
+def test_a_checkpoint_without_sums_was_never_finished(copy, finished, state_of):
     (copy.checkpoint(40) / "sums.json").unlink()
     assert copy.newest() == 30
     train(copy.path, None, resume=True)
@@ -161,9 +128,3 @@ def test_another_corpus_is_refused(tmp_path):
         file.write("More. ")
     with pytest.raises(CheckpointError, match=r"corpus\.txt has changed since"):
         train(run.path, None, resume=True)
-
-
-def test_a_line_cut_short_is_dropped(copy):
-    with copy.metrics.open("a") as file:
-        file.write('{"step": 41, "lo')
-    assert copy.read_metrics()[-1]["step"] == 40

@@ -92,22 +92,39 @@ def test_sample_says_what_is_wrong(
     assert message in captured.err
 
 
-def test_a_killed_run_resumes_to_the_same_numbers(finished, place):
+def wait_for(path, process):
+    while not path.exists() and process.poll() is None:
+        time.sleep(0.005)
+
+
+def test_a_killed_run_resumes_to_the_same_numbers(finished, place, capsys, monkeypatch):
     _, whole = finished
     run = RunDirectory(place / "killed")
+    new = ("--text", "corpus.txt", *SMALL, "--out", run.path)
+    on = ("--resume", "--out", run.path)
+    process = start(*new, cwd=place)
+    wait_for(run.settings, process)
+    process.send_signal(signal.SIGKILL)  # before its first checkpoint
+    process.communicate()
+    unsaved = not run.steps()
+
     moment = random.SystemRandom().uniform(0, 1)
-    process = start("--text", "corpus.txt", *SMALL, "--out", run.path, cwd=place)
-    first = run.checkpoint(0) / SUMS
-    while not first.exists() and process.poll() is None:
-        time.sleep(0.005)
+    process = start(*on, cwd=place)
+    wait_for(run.checkpoint(0) / SUMS, process)
+    process.send_signal(signal.SIGSTOP)  # as long as it is there, it holds the run
+    for words in (new, on):
+        assert in_process(list(map(str, words)), place, monkeypatch) == 1
+        assert f"in use: process {process.pid} on " in capsys.readouterr().err
+    process.send_signal(signal.SIGCONT)
     lines = int(60 * moment)
     while len(run.read_metrics()) < lines and process.poll() is None:
         time.sleep(0.002)
     time.sleep(0.05 * moment)
     process.send_signal(signal.SIGKILL)
-    process.communicate()
+    out, _ = process.communicate()
+    assert "starts over from step 0" in out or not unsaved
     killed_at = run.newest()
-    code, _, err = call("--resume", "--out", run.path, cwd=place)
+    code, _, err = call(*on, cwd=place)
     assert code == 0, (moment, killed_at, err)
     where = f"killed after {lines} lines, resumed from {killed_at}"
     assert without_time(run) == without_time(whole), where
