@@ -37,7 +37,9 @@ MUTANTS = {
         "engine/backward.py", "h=through_time.h + widen(d_outputs)", "h=through_time.h"
     ),
     "the output's cotangent replaces the one from time": Mutant(
-        "engine/backward.py", "h=through_time.h + widen(d_outputs)", "h=widen(d_outputs)"
+        "engine/backward.py",
+        "h=through_time.h + widen(d_outputs)",
+        "h=widen(d_outputs)",
     ),
     "the backward loop runs forwards": Mutant(
         "engine/backward.py",

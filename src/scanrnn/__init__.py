@@ -14,9 +14,18 @@ from importlib.metadata import version as _version
 
 # The cells, and what a cell is.
 from .cell import Cell as Cell
+from .cells.gru import GRUParams as GRUParams
+from .cells.gru import GRUState as GRUState
 from .cells.gru import gru as gru
+from .cells.gru_reset_before import GRUResetBeforeParams as GRUResetBeforeParams
+from .cells.gru_reset_before import GRUResetBeforeState as GRUResetBeforeState
+from .cells.lstm import LSTMParams as LSTMParams
+from .cells.lstm import LSTMState as LSTMState
 from .cells.lstm import lstm as lstm
+from .cells.rnn import RNNParams as RNNParams
+from .cells.rnn import RNNState as RNNState
 from .cells.rnn import rnn as rnn
+from .made import parameter_count as parameter_count
 
 # Over time: the entry, and the ways back.
 from .engine.ways import Autodiff as Autodiff
@@ -33,10 +42,17 @@ from .adjoints import adjoints as adjoints
 from .truncated import truncated as truncated
 
 # Layers.
-from .compose import Layer as Layer
-from .compose import bidirectional as bidirectional
-from .compose import layer as layer
-from .compose import stack as stack
+from .compose.layer import Layer as Layer
+from .compose.layer import layer as layer
+from .compose.stack import stack as stack
+from .compose.stack import residual as residual
+from .compose.pointwise import dropout as dropout
+from .compose.pointwise import linear as linear
+from .compose.recurrent_dropout import DropoutState as DropoutState
+from .compose.recurrent_dropout import recurrent_dropout as recurrent_dropout
+from .compose.bidirectional import bidirectional as bidirectional
+from .compose.bidirectional import last as last
+from .compose.step import step as step
 
 # From states to a loss.
 from .readout import DenseParams as DenseParams

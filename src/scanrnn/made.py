@@ -5,9 +5,14 @@ call and made again where it is read, it prints as the call, and what the same c
 makes is equal.
 """
 
+import importlib
 import inspect
+import math
+import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
+
+import jax
 
 
 class Call(NamedTuple):
@@ -25,14 +30,46 @@ class Call(NamedTuple):
         return cls(factory, arguments, tuple(told.items()))
 
     def __str__(self) -> str:
-        given = [repr(value) for value in self.arguments]
-        given += [f"{name}={value!r}" for name, value in self.options]
+        given = [_written(value) for value in self.arguments]
+        given += [f"{name}={_written(value)}" for name, value in self.options]
         return f"sr.{self.factory.__name__}({', '.join(given)})"
+
+
+def _written(value: Any) -> str:
+    if callable(value) and not hasattr(value, "made_by"):
+        return str(getattr(value, "__name__", repr(value)))
+    is_ours = type(value).__module__.startswith(f"{__package__}.")
+    return f"{'sr.' * (is_ours and not hasattr(value, 'made_by'))}{value!r}"
 
 
 def make(call: Call) -> Any:
     """What the call returns."""
     return call.factory(*call.arguments, **dict(call.options))
+
+
+class Name(NamedTuple):
+    """A function by its place: a jitted one, such as jnp.tanh, is not pickled so."""
+
+    module: str
+    name: str
+
+
+def named(value: Any) -> Any:
+    """The name of a function that can be imported; anything else as it is."""
+    module, name = (getattr(value, a, "") for a in ("__module__", "__qualname__"))
+    is_there = getattr(sys.modules.get(module), name, None) is value
+    return Name(module, name) if is_there else value
+
+
+def make_from_names(call: Call) -> Any:
+    """`make`, where functions among the arguments may be names."""
+
+    def found(value: Any) -> Any:
+        if not isinstance(value, Name):
+            return value
+        return getattr(importlib.import_module(value.module), value.name)
+
+    return make(call._replace(arguments=tuple(map(found, call.arguments))))
 
 
 def reduced(made: Any) -> tuple[Any, ...]:
@@ -41,7 +78,9 @@ def reduced(made: Any) -> tuple[Any, ...]:
     What was replaced since is no longer what the call makes; its fields are pickled.
     """
     if is_as_made(made):
-        return make, (made.made_by,)
+        call = made.made_by
+        named_call = call._replace(arguments=tuple(map(named, call.arguments)))
+        return make_from_names, (named_call,)
     return type(made), tuple(made)
 
 
@@ -68,3 +107,17 @@ def sentence(made: Any) -> str:
 def is_as_made(made: Any) -> bool:
     """Whether it is still what its call makes."""
     return made.made_by is not None and tuple(make(made.made_by)) == tuple(made)
+
+
+def parameter_count(params: Any) -> int:
+    """How many numbers the params hold; what is None, such as a missing bias, none.
+
+    Args:
+        params: of a cell, a layer or anything else; shapes serve as well
+            (``jax.eval_shape``).
+
+    >>> import jax, scanrnn as sr
+    >>> sr.parameter_count(sr.lstm(5).init(jax.random.key(0), 3))
+    180
+    """
+    return sum(math.prod(jax.numpy.shape(leaf)) for leaf in jax.tree.leaves(params))

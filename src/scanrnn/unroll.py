@@ -19,8 +19,8 @@ from .engine.checks import (
     check_state,
 )
 from .engine.memory import Budget, way_for
-from .engine.mesh import shard_batch_like, vary_along, varying_axes
-from .engine.scan import Course, Sequence, Task
+from .engine.mesh import vary_along, varying_axes
+from .engine.scan import Course, Sequence, Task, laid_out
 from .engine.trees import choose
 from .engine.values import flag, one_of, whole_number
 from .engine.ways import Backward, Stored
@@ -167,6 +167,14 @@ def unrolled(
     return Unrolled(layout.leave(handed_out), layout.leave_state(final))
 
 
+def valid_steps(
+    xs: Array, lengths: ArrayLike | None, mask: ArrayLike | None, layout: Layout
+) -> Array | None:
+    """(T, B) bool, what is not masked; None if nothing is. xs (T, B, ...)."""
+    skips = _skips(xs, lengths, mask, layout)
+    return None if skips is None else ~skips
+
+
 def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -> Task:
     """xs (T, B, ...), the rest as the caller gives it."""
     if xs.ndim < 2:
@@ -180,7 +188,7 @@ def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -
 
     def state(name: str, value: State | None) -> State:
         if value is None:
-            return shard_batch_like(cell.start(xs.shape[1], dtype), xs)
+            return cell.start(xs.shape[1], dtype)
         return _state(cell, name, value, xs, dtype, layout)
 
     resets = reset_to = None
@@ -194,7 +202,7 @@ def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -
 
     # What a skipped step holds is no input: not a NaN, not a token out of range.
     xs = choose(skips, jnp.zeros_like(xs), xs)
-    return Task(params, start, Sequence(xs, skips, resets), reset_to)
+    return laid_out(cell, Task(params, start, Sequence(xs, skips, resets), reset_to))
 
 
 def _state(

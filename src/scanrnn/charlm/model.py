@@ -26,7 +26,7 @@ class Predict(Protocol):
     def __call__(
         self, params: CharParams, tokens: Array, state: Any, resets: Array | None = None
     ) -> tuple[Array, Any]:
-        """Where resets (T, B) hold, it restarts from the state that is given."""
+        """Where resets (T, B) hold, it starts anew, from `start`."""
         ...
 
 
