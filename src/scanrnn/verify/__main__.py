@@ -48,6 +48,9 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(required=True, metavar="check | grade | explain")
     one = commands.add_parser("check", help="audit the cells of the library")
     one.add_argument("cells", nargs="*", help=f"of {', '.join(CELLS)}; all if none")
+    one.add_argument(
+        "--quick", action="store_true", help="what sees most, in seconds a cell"
+    )
     one.set_defaults(run=_check)
     two = commands.add_parser("grade", help="judge a function in a file")
     two.add_argument("target", metavar="FILE.py:FUNCTION")
@@ -79,7 +82,7 @@ def _check(options: argparse.Namespace) -> list[Verdict]:
         raise ValueError(f"expected cells of {', '.join(CELLS)}, got {unknown}")
     verdicts = []
     for name in names:
-        verdict = check(CELLS[name]())._replace(subject=name)
+        verdict = check(CELLS[name](), quick=options.quick)._replace(subject=name)
         print(verdict.to_json() if options.json else _line(verdict), flush=True)
         verdicts.append(verdict)
     return verdicts
@@ -91,10 +94,11 @@ def _line(verdict: Verdict) -> str:
         return str(verdict)
     near = max(row.error / row.allowed for row in verdict.rows if row.allowed)
     oracles = len({row.oracle for row in verdict.rows})
-    return (
+    line = (
         f"{verdict.subject:18}right  {len(verdict.rows)} comparisons with {oracles} "
         f"oracles; largest error {near:.0%} of what is allowed"
     )
+    return "\n    note: ".join((line, *verdict.notes))
 
 
 def _grade(options: argparse.Namespace) -> list[Verdict]:

@@ -1,26 +1,46 @@
 """A cell's every way back, the library's or one's own."""
 
+import functools
+import io
 from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import pytest
+from cases import assert_close
+from pairs import pairs
 
 import scanrnn as sr
 from scanrnn.verify import check
-from scanrnn.verify.__main__ import main
+from scanrnn.verify.__main__ import CELLS, main
 from scanrnn.verify.audit.check import pull_rows
-from scanrnn.verify.audit.settings import point_of
+from scanrnn.verify.audit.noise import expectation
+from scanrnn.verify.audit.oracles import all_rows
+from scanrnn.verify.audit.progress import ERASE, telling
+from scanrnn.verify.audit.settings import (
+    gradient,
+    leaf_names,
+    plain_gradient,
+    point_of,
+    settings,
+)
+from scanrnn.verify.double import double
 
 RNN = sr.rnn(3)
 
 
 @pytest.fixture(scope="module")
-def right():
-    before = jax.config.jax_enable_x64
-    verdict = check(sr.rnn(2, activation="relu"))
+def right_and_told():
+    """The verdict of a right cell, and what was told of its progress."""
+    before, told = jax.config.jax_enable_x64, []
+    verdict = check(sr.rnn(2, activation="relu"), progress=lambda *at: told.append(at))
     assert jax.config.jax_enable_x64 == before  # as the caller had it
-    return verdict
+    return verdict, told
+
+
+@pytest.fixture(scope="module")
+def right(right_and_told):
+    return right_and_told[0]
 
 
 def test_a_right_cell_passes_every_oracle(right):
@@ -56,19 +76,106 @@ def failing(*args):
     raise TypeError("not today")
 
 
-def test_a_wrong_collect_is_told_by_leaf_and_pattern():
-    verdict = check(RNN._replace(collect=transposed), dtypes=["float64"])
+def shifted_by_itself(params, xs, states_prev, deltas):
+    """As if the state before a step were always the one made at the step before."""
+    step = jax.vmap(RNN.step, (None, 0, 0))
+    made, _ = step(params, states_prev, RNN.project(params, xs))
+    shifted = jnp.concatenate((states_prev.h[:1], made.h[:-1]))
+    return RNN.collect(params, xs, states_prev._replace(h=shifted), deltas)
+
+
+WRONG = {
+    "collect": (RNN._replace(collect=transposed), {"params.w_h"}),
+    "pull": (RNN._replace(pull=halved), {"pull d_h_prev", "xs", "start.h"}),
+    "after a reset": (RNN._replace(collect=shifted_by_itself), {"params.w_h"}),
+}
+
+
+@pytest.fixture(scope="module")
+def quick():
+    """What the quick audit says of a wrong cell."""
+    return functools.cache(lambda name: check(WRONG[name][0], quick=True))
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_the_quick_audit_sees_wrong_cells(name, quick):
+    wrong = {row.leaf for row in quick(name).rows if not row.passed}
+    assert wrong >= WRONG[name][1]
+    assert "left out: float32" in str(quick(name))
+
+
+def test_a_shift_that_forgets_resets_is_right_without_them():
+    """What "after a reset" is wrong about: going forwards, without options, nothing."""
+    with double():
+        point, cotangents = point_of(RNN, None, 0)
+        plain, *_ = settings(0)
+        cell = WRONG["after a reset"][0]
+        got, want = (
+            jax.jit(gradient(c, plain, sr.Stored()))(point, cotangents)
+            for c in (cell, RNN)
+        )
+    assert_close(got, want)
+
+
+def test_a_wrong_collect_is_told_by_leaf_and_pattern(quick):
+    verdict = quick("collect")
     wrong = {row.leaf for row in verdict.rows if not row.passed}
-    assert wrong == {"params.w_h", "all leaves"}
+    assert wrong == {"params.w_h"}
     assert verdict.suspicions[0].names == ("params.w_h is transposed",)
 
 
-def test_a_wrong_pull_is_told_at_one_step():
-    verdict = check(RNN._replace(pull=halved), dtypes=["float64"])
+def test_a_wrong_pull_is_told_at_one_step(quick):
+    verdict = quick("pull")
     first = next(row for row in verdict.rows if not row.passed)
     assert (first.leaf, first.oracle) == ("pull d_h_prev", "vjp of step")
-    steps = {r.step for r in verdict.rows if r.leaf == "xs" and "plain" in r.case}
-    assert 5 in steps  # the last step gets nothing from time
+    # Walked in reverse, the way back begins at step 0, which gets nothing from time.
+    assert {row.step for row in verdict.rows if row.leaf == "xs"} == {1}
+
+
+def test_every_oracle_sees_a_wrong_leaf():
+    with double():
+        point, cotangents = point_of(RNN, None, 0)
+        plain, *_ = settings(0)
+        right = expectation(plain_gradient(RNN, plain))((point, cotangents), "float64")
+        found = [leaf.value for leaf in right]
+        i = leaf_names(point).index("params.w_h")
+        found[i] = found[i].T
+        case = (RNN, plain, point, cotangents)
+        rows = list(all_rows(*case, found, right, lambda doing: None))
+    assert {(row.leaf, row.oracle) for row in rows if not row.passed} == {
+        *(("params.w_h", name) for name in ("forward mode", "complex step", "RTRL")),
+        ("all leaves", "Taylor order"),
+    }
+
+
+@pytest.mark.parametrize("name", pairs(CELLS, needed=[("rnn",)]))
+def test_the_quick_audit_passes_right_cells_and_says_what_it_left_out(name, capsys):
+    assert main(["check", name, "--quick"]) == 0
+    told = capsys.readouterr()
+    assert told.out.startswith(f"{name} ")
+    assert "left out: float32" in told.out
+    assert not told.err  # no line of progress where nobody looks
+
+
+def test_progress_is_told_part_by_part(right_and_told):
+    _, told = right_and_told
+    parts = told[-1][1]
+    assert [done for done, *_ in told] == list(range(parts + 1))
+    assert {total for _, total, _ in told} == {parts}
+    doing = " ".join(doing for *_, doing in told)
+    for word in ("one step", "plain", "resets", "reverse", "forward mode", "done"):
+        assert word in doing
+
+
+def test_the_line_of_progress_is_gone_in_the_end(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    with pytest.raises(KeyError), telling(None, 3) as tell:
+        tell("the first part")
+        assert terminal.getvalue().endswith("0 of 3, 0 s: the first part")
+        raise KeyError
+    assert terminal.getvalue().endswith(ERASE)
 
 
 def test_a_pull_that_is_not_linear_is_told():
@@ -79,7 +186,7 @@ def test_a_pull_that_is_not_linear_is_told():
 
 
 def test_a_cell_that_raises_is_a_verdict():
-    verdict = check(RNN._replace(collect=failing), dtypes=["float64"])
+    verdict = check(RNN._replace(pull=failing), quick=True)
     assert not verdict.passed
     assert "raised TypeError: not today" in str(verdict)
 
@@ -107,7 +214,7 @@ def test_a_cell_of_one_s_own_with_other_params_is_checked():
             deltas,
         ),
     )
-    verdict = check(leak, dtypes=["float64"])
+    verdict = check(leak, quick=True)
     assert verdict.passed, str(verdict)
 
 

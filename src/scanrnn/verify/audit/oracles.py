@@ -23,6 +23,7 @@ from ...engine.ways import Autodiff
 from ..report import Row
 from ..rounding import Expected, Floats, compare
 from .differences import directional
+from .progress import Tell
 from .settings import Cotangents, Point, Setting, leaf_names, run
 
 DIRECTIONS = 3
@@ -38,14 +39,19 @@ def all_rows(
     cotangents: Cotangents,
     found: list[Floats],
     right: list[Expected],
+    tell: Tell,
 ) -> Iterator[Row]:
     """Every oracle's rows for one setting, as far as the oracle applies."""
     ways = _ways(point)
+    tell(f"{setting.name}: forward mode")
     yield from _forward_mode(cell, setting, point, cotangents, found, right, ways)
     if setting.options:
         return
+    tell(f"{setting.name}: the complex step")
     yield from _complex_step(cell, point, cotangents, found, right, ways)
+    tell(f"{setting.name}: the Taylor remainder")
     yield _taylor(cell, setting, point, cotangents, found)
+    tell(f"{setting.name}: real-time recurrent learning")
     if sum(leaf.size for leaf in jax.tree.leaves(point.params)) <= RTRL_LIMIT:
         yield from _rtrl(cell, point, cotangents, found, right)
 

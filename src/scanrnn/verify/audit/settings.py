@@ -1,5 +1,6 @@
 """What a cell is tried on: sizes, random values, and the ways time can be walked."""
 
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from ...cell import Cell
 from ...engine.checks import input_sizes
 from ...engine.ways import Autodiff, Backward, Checkpointed, Recomputed, Stored
 from ...unroll import Unrolled, unroll
+from .noise import QUICK
 
 STEPS, BATCH, INPUTS = 7, 5, 3  # primes, all distinct, so that a transpose shows
 
@@ -47,6 +49,27 @@ def settings(seed: int) -> list[Setting]:
     ]
 
 
+def quick_settings(seed: int) -> list[Setting]:
+    """All of the above in one batch: nothing, gaps, resets, both, and all is skipped.
+
+    In reverse, where whoever shifts the states by himself shifts them the wrong way.
+    """
+    rng = np.random.default_rng(seed)
+
+    def two_steps() -> Any:
+        return rng.permutation(STEPS) < 2
+
+    mask = np.ones((STEPS, BATCH), bool)
+    resets = ~mask
+    for sequence in (1, 3):
+        mask[:, sequence] = ~two_steps()
+    for sequence in (2, 3):
+        resets[:, sequence] = two_steps()
+    mask[:, 4] = False
+    options = {"mask": mask, "resets": resets, "reverse": True}
+    return [Setting("reverse, mask and resets", options)]
+
+
 class Point(NamedTuple):
     """Where the derivative is taken."""
 
@@ -66,7 +89,7 @@ def point_of(cell: Cell, params: Any | None, seed: int) -> tuple[Point, Cotangen
     """Random values in float64; params near those that the cell draws, or as given."""
     key = jax.random.key(seed)
     if params is None:
-        params = cell.init(key, INPUTS, jnp.float64)
+        params = _drawn(cell, key)
         params = _shaken(params, 0.1, seed)
     params = jax.tree.map(lambda p: jnp.asarray(p, jnp.float64), params)
     fitting = input_sizes(cell, params)
@@ -76,6 +99,16 @@ def point_of(cell: Cell, params: Any | None, seed: int) -> tuple[Point, Cotangen
     shapes = jax.eval_shape(lambda: unroll(cell, params, xs, start))
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     return Point(params, xs, start), Cotangents(*_shaken(zeros, 1.0, seed + 3))
+
+
+def _drawn(cell: Cell, key: Any) -> Any:
+    """`init` as one program: else each of its operations would be compiled alone."""
+
+    @functools.partial(jax.jit, compiler_options=QUICK)
+    def init(key: Any) -> Any:
+        return cell.init(key, INPUTS, jnp.float64)
+
+    return init(key)
 
 
 def _shaken(tree: Any, by: float, seed: int) -> Any:
