@@ -52,6 +52,16 @@ def as_arrays(name: str, tree: Tree) -> Tree:
     return jax.tree.map(lambda leaf: as_array(name, leaf), tree)
 
 
+def shaped(name: str, value: Any) -> Any:
+    """What has a shape and a dtype as it is; anything else as an array.
+
+    Raises:
+        ValueError: if it is none.
+    """
+    is_shaped = hasattr(value, "shape") and hasattr(value, "dtype")
+    return value if is_shaped else as_array(name, value)
+
+
 def _fitting(name: str, known: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
     """The same, unless conversion to JAX's integers would change a value."""
     if known.dtype.kind not in "iu" or not known.size:

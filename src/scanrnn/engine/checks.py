@@ -141,7 +141,8 @@ def within(values: Array, low: int, high: int, counted: Array | None = None) -> 
     ``counted``: only the values where this is not 0 are looked at.
     """
     for array in (values,) if counted is None else (values, counted):
-        if isinstance(array, jax.core.Tracer) or not array.is_fully_addressable:
+        is_known = isinstance(array, Array) and not isinstance(array, jax.core.Tracer)
+        if not is_known or not array.is_fully_addressable:
             return True
     known = np.asarray(values)  # by NumPy: inside jit, jnp would trace a constant too
     if counted is not None:

@@ -22,7 +22,9 @@ import jax
 from jax.typing import ArrayLike
 
 from ..cell import Cell, Params
+from .arrays import shaped
 from .blocks import pick
+from .checks import check_cell, check_inputs
 from .scan import Sequence, Task
 from .values import whole_number
 from .ways import (
@@ -98,7 +100,8 @@ def temporary_bytes(
         backward: `Stored()`, `Recomputed(block)` or `Checkpointed(every)`.
 
     Raises:
-        ValueError: if ``backward`` is `Autodiff`, of which nothing is predicted.
+        ValueError: if shapes or dtypes do not fit, or ``backward`` is `Autodiff`, of
+            which nothing is predicted.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.lstm(64)
@@ -114,6 +117,11 @@ def temporary_bytes(
             "expected Stored(), Recomputed(block) or Checkpointed(every), got "
             f"{backward!r}: nothing is predicted of what JAX keeps"
         )
+    check_cell(cell)
+    params = jax.tree.map(lambda leaf: shaped("params", leaf), params)
+    xs = shaped("xs", xs)
+    shape = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
+    check_inputs(cell, params, shape, None)  # values are not looked at
     length, batch = xs.shape[:2]
     size = steps_in_block(cell, backward, _task(cell, params, xs))
     widths = _widths(cell, params, xs)

@@ -4,6 +4,8 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import ArrayLike
 
+from ..engine.arrays import as_array
+
 
 def forced(
     inputs: ArrayLike,
@@ -34,7 +36,7 @@ def forced(
     >>> sr.forced(jnp.ones((7, 5, 2)), True, further=jnp.ones((7, 5, 3))).shape
     (7, 5, 6)
     """
-    inputs, gate = jnp.asarray(inputs), jnp.asarray(gate)
+    inputs, gate = as_array("inputs", inputs), as_array("gate", gate)
     if inputs.ndim != 3 or not jnp.issubdtype(inputs.dtype, jnp.floating):
         raise ValueError(
             f"expected inputs: floats (T, B, Y), got {inputs.dtype} {inputs.shape}; "
@@ -46,17 +48,18 @@ def forced(
             f"expected gate: bool, {steps} or what broadcasts to it, got "
             f"{gate.dtype} {gate.shape}"
         )
-    shape_of_noise = inputs.shape if noise is None else jnp.shape(noise)
-    if shape_of_noise != inputs.shape:
+    instead = jnp.zeros_like(inputs) if noise is None else as_array("noise", noise)
+    if instead.shape != inputs.shape or jnp.iscomplexobj(instead):
         raise ValueError(
-            f"expected noise of the shape of inputs, {inputs.shape}, got "
-            f"{shape_of_noise}"
+            f"expected noise: reals of the shape of inputs, {inputs.shape}, got "
+            f"{instead.dtype} {instead.shape}"
         )
-    more = inputs[..., :0] if further is None else jnp.asarray(further)
-    if more.ndim != 3 or more.shape[:2] != steps:
-        raise ValueError(f"expected further: {steps} and E, got {more.shape}")
+    more = inputs[..., :0] if further is None else as_array("further", further)
+    if more.ndim != 3 or more.shape[:2] != steps or jnp.iscomplexobj(more):
+        raise ValueError(
+            f"expected further: reals {steps} and E, got {more.dtype} {more.shape}"
+        )
     gates = jnp.broadcast_to(gate, steps)[..., None]
-    instead = jnp.zeros_like(inputs) if noise is None else jnp.asarray(noise)
     parts = (
         jnp.where(gates, inputs, instead.astype(inputs.dtype)),
         more.astype(inputs.dtype),
