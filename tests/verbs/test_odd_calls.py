@@ -80,7 +80,7 @@ def options_of(name):
         ],
         "lengths": [
             np.array([1, 3]), [0, 2], np.array([3, 4]), np.array([-1, 2]), 2,
-            np.array([[1], [2]]), np.array([1.0, 2.0]), [10**12, 1], np.array([1, 2, 3]),
+            np.array([[1], [2]]), np.array([1.0, 2.0]), [HUGE, 1], np.array([1, 2, 3]),
             *ANY,
         ],
         "mask": [
@@ -279,8 +279,16 @@ MAKERS = {
         "activation": ["relu", "gelu", *ANY],
         "bias": [False, *ANY],
     },
-    "gru": {"hidden_size": [3, *SIZES], "reset_after": [False, *ANY], "bias": [False, *ANY]},
-    "lstm": {"hidden_size": [3, *SIZES], "forget_bias": [0.5, *ANY], "bias": [False, *ANY]},
+    "gru": {
+        "hidden_size": [3, *SIZES],
+        "reset_after": [False, *ANY],
+        "bias": [False, *ANY],
+    },
+    "lstm": {
+        "hidden_size": [3, *SIZES],
+        "forget_bias": [0.5, *ANY],
+        "bias": [False, *ANY],
+    },
     "linear": {"output_size": [3, *SIZES], "bias": [False, *ANY]},
     "dropout": {"rate": [0.5, 1, *ANY], "variational": [True, *ANY]},
     "layer": {"cell": [sr.gru(2), *NO]},
@@ -334,7 +342,7 @@ MAKERS = {
     },
 }  # fmt: skip
 NEEDED = {
-    "dropout": 1, "recurrent_dropout": 2, "bidirectional": 2, "feedback": 2, "forced": 2,
+    "recurrent_dropout": 2, "bidirectional": 2, "feedback": 2, "forced": 2,
     "init_dense": 3, "dense": 2, "softmax_cross_entropy": 2,
 }  # fmt: skip
 

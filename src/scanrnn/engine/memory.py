@@ -120,7 +120,7 @@ def temporary_bytes(
     check_cell(cell)
     params = jax.tree.map(lambda leaf: shaped("params", leaf), params)
     xs = shaped("xs", xs)
-    shape = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
+    shape: Any = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
     check_inputs(cell, params, shape, None)  # values are not looked at
     length, batch = xs.shape[:2]
     size = steps_in_block(cell, backward, _task(cell, params, xs))
