@@ -1,15 +1,18 @@
-"""The suite's own test: a planted mistake is seen by the property that guards it."""
+"""The suite's own test: a planted mistake is seen by the property that guards it.
+
+The judges of numbers run the programs by NumPy, as the tests of those properties do.
+"""
 
 import functools
 import importlib
 import itertools
-import pathlib
-import tempfile
+import shutil
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy, there_and_back
 from cases import WAYS, B, T, errors, problem, tolerance
 from charlm_runs import tiny, train, without_time, write_text
 from meshes import inputs, loss_of, on_mesh
@@ -17,7 +20,7 @@ from mutants import MUTANTS, plant
 from programs import loop_depths
 
 import scanrnn
-from scanrnn.charlm import RunDirectory
+from scanrnn.charlm import RunDirectory, fit
 
 
 def equal(got, want):
@@ -36,9 +39,14 @@ def padded(case):
 
 def gradient(mutant, sr, place):
     """Against the true library's oracle."""
-    want = problem(mutant.cell, mutant.option).cotangents(backward=scanrnn.Autodiff())
     case = padded(problem(mutant.cell, mutant.option, sr))
-    return equal(case.cotangents(sr, backward=WAYS[mutant.way](sr)), want)
+    _, got = there_and_back(case, sr, backward=WAYS[mutant.way](sr))
+    return equal(got, oracle(mutant.cell, mutant.option))
+
+
+@functools.cache
+def oracle(cell, option):
+    return there_and_back(problem(cell, option), backward=scanrnn.Autodiff())[1]
 
 
 def readout(mutant, sr, place):
@@ -49,7 +57,7 @@ def readout(mutant, sr, place):
     weights = jnp.asarray(rng.random(T))
 
     def grad(loss):
-        return jax.grad(lambda x: 1.7 * loss(x, labels, weights))(logits)
+        return by_numpy(jax.grad(lambda x: 1.7 * loss(x, labels, weights)))(logits)
 
     want = grad(scanrnn.plain_softmax_cross_entropy)
     return equal(grad(sr.softmax_cross_entropy), want)
@@ -71,7 +79,7 @@ def fed_back(sr, way):
         run = sr.unroll(cell, params, sr.forced(given, gate), backward=way)
         return jnp.sum(jnp.sin(run.outputs))
 
-    return jax.jit(jax.grad(loss, (0, 1)))(params, given)
+    return by_numpy(jax.grad(loss, (0, 1)))(params, given)
 
 
 def feedback(mutant, sr, place):
@@ -92,7 +100,7 @@ def windows(mutant, sr, place):
 
             return jax.vjp(run, *args)[1](case.d_run)
 
-        return jax.jit(back)(*args)
+        return by_numpy(back)(*args)
 
     return equal(truncated(sr), truncated(scanrnn))
 
@@ -105,7 +113,7 @@ def adjoints(mutant, sr, place):
         d_outputs, d_final = case.d_run
         options = {"d_final": d_final, **case.options}
         args = case.params, case.xs, d_outputs, case.start
-        return jax.jit(lambda *args: sr.adjoints(case.cell, *args, **options))(*args)
+        return by_numpy(lambda *args: sr.adjoints(case.cell, *args, **options))(*args)
 
     return equal(streams(sr), streams(scanrnn))
 
@@ -145,27 +153,24 @@ def of_one_device(cell):
 
 
 @functools.cache
-def whole_run():
-    """A run of the true library: its settings, and what it told."""
-    with tempfile.TemporaryDirectory() as folder:
-        place = pathlib.Path(folder)
-        text = write_text(place)
-        config = tiny(text, steps=12, evaluations=1, checkpoints=3)
-        train(place / "whole", config)
-        told = without_time(RunDirectory(place / "whole"))
-    return config.as_dict(), told
+def whole_and_broken_off(folder):
+    """What a whole run of the true library told, and a run that was broken off."""
+    text = write_text(folder)
+    config = tiny(text, steps=12, evaluations=1, checkpoints=3)
+    train(folder / "whole", config)
+    run = RunDirectory(folder / "broken off")
+    partly = fit(run, config)
+    list(itertools.islice(partly, 9))
+    partly.close()
+    return without_time(RunDirectory(folder / "whole")), run.path
 
 
 def resumed(mutant, sr, place):
     """A run broken off and resumed tells what one run tells."""
     with jax.numpy_dtype_promotion("standard"):
-        settings, told = whole_run()
+        told, broken_off = whole_and_broken_off(place.parent)
         charlm = importlib.import_module(f"{sr.__name__}.charlm")
-        config = charlm.Config(**{**settings, "text": write_text(place)})
-        run = charlm.RunDirectory(place / "broken off")
-        partly = charlm.fit(run, config)
-        list(itertools.islice(partly, 9))
-        partly.close()
+        run = charlm.RunDirectory(shutil.copytree(broken_off, place / "broken off"))
         list(charlm.fit(run, None, True))
     return without_time(run) == told
 
