@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy, there_and_back
 from cases import CELLS, OPTIONS, B, H, T, assert_close, problem
 from pairs import each
 
@@ -47,10 +48,10 @@ def by_probes(case, detach=False):
     def back(probes, d_run):
         return jax.vjp(lambda probes: probed(case, probes, detach), probes)[1](d_run)[0]
 
-    return jax.jit(back)(no_probes(case), case.d_run)
+    return by_numpy(back)(no_probes(case), case.d_run)
 
 
-def of(case, jit=True):
+def of(case, jit=by_numpy):
     d_outputs, d_final = case.d_run
     options = dict(case.options)
     reverse = options.pop("reverse", False)
@@ -62,7 +63,7 @@ def of(case, jit=True):
         )  # fmt: skip
 
     args = case.params, case.xs, case.start, d_outputs, d_final, options
-    return (jax.jit(function) if jit else function)(*args)
+    return jit(function)(*args)
 
 
 @functools.cache
@@ -75,6 +76,11 @@ def test_the_total_is_the_gradient_of_a_probe(cell, option):
     """d loss / d probe at every step and in every field."""
     got = cached(cell, option)
     assert_close(got.total, by_probes(problem(cell, option)))
+
+
+@pytest.mark.parametrize(("cell", "option"), each(CELLS, OPTIONS))
+def test_it_is_so_when_compiled(cell, option):
+    assert_close(of(problem(cell, option), jax.jit), cached(cell, option))
 
 
 @pytest.mark.parametrize("option", ["all"])
@@ -127,7 +133,7 @@ def test_gradients_follow_from_the_total(cell, option):
         after, _ = case.cell.step(case.params, before, drive)
         return choose(valid, after, before), before
 
-    @jax.jit
+    @by_numpy
     def gradients(params, xs, total):
         reverse = case.options.get("reverse", False)
         steps = (drives, mask, resets)
@@ -138,7 +144,7 @@ def test_gradients_follow_from_the_total(cell, option):
         return case.cell.collect(params, xs, states_prev, deltas)
 
     got = gradients(case.params, case.xs, total)
-    assert_close(got, case.cotangents(backward=sr.Autodiff())[:2])
+    assert_close(got, there_and_back(case, backward=sr.Autodiff())[1][:2])
 
 
 def test_a_masked_step_passes_the_cotangent_on():
@@ -173,35 +179,36 @@ def test_nothing_arrives_from_a_step_that_restarted(reverse):
 
 def test_without_d_final_nothing_comes_after_the_last_step():
     case = problem("lstm")
-    got = sr.adjoints(case.cell, case.params, case.xs, case.d_run[0])
+    function = functools.partial(sr.adjoints, case.cell)
+    got = by_numpy(function)(case.params, case.xs, case.d_run[0])
     for leaf in got.through_time:
         np.testing.assert_array_equal(leaf[-1], 0)
 
 
 def test_under_vmap_without_jit_and_differentiated():
     case = problem("lstm", "all")
-    assert_close(of(case, jit=False), of(case))
+    assert_close(of(case, jit=lambda function: function), of(case))
     scales = jnp.asarray([1.0, -0.5])
 
     def scaled(scale):
-        return of(case._replace(xs=scale * case.xs))
+        return of(case._replace(xs=scale * case.xs), jit=lambda function: function)
 
-    each = [scaled(scale) for scale in scales]
-    together = jax.vmap(scaled)(scales)
+    each = [by_numpy(scaled)(scale) for scale in scales]
+    together = by_numpy(jax.vmap(scaled))(scales)
     assert_close(together, jax.tree.map(lambda *x: jnp.stack(x), *each))
 
     def squared(scale):
         return jnp.sum(scaled(scale).total.c ** 2)
 
-    step = 1e-5
-    slope = (squared(1 + step) - squared(1 - step)) / (2 * step)
-    np.testing.assert_allclose(jax.jit(jax.grad(squared))(1.0), slope, rtol=1e-7)
+    step, value = 1e-5, by_numpy(squared)
+    slope = (value(1 + step) - value(1 - step)) / (2 * step)
+    np.testing.assert_allclose(by_numpy(jax.grad(squared))(1.0), slope, rtol=1e-7)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_dtypes_come_back_as_they_went_in(dtype):
     case = problem("lstm", "all").astype(dtype)
-    got = of(case)
+    got = of(case, jax.jit)
     assert {leaf.dtype for leaf in jax.tree.leaves(got)} == {jnp.dtype(dtype)}
     assert_close(got, cached("lstm", "all"), dtype)
 
@@ -210,7 +217,8 @@ def test_dtypes_come_back_as_they_went_in(dtype):
 def test_empty_time_and_empty_batch_are_legal(shape):
     case = problem("lstm")
     xs, d_outputs = jnp.ones((*shape, 3)), jnp.ones((*shape, H))
-    got = sr.adjoints(case.cell, case.params, xs, d_outputs)
+    function = functools.partial(sr.adjoints, case.cell)
+    got = by_numpy(function)(case.params, xs, d_outputs)
     assert got.total.c.shape == (*shape, H)
 
 

@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy
 from cases import CELLS, WAYS, B, H, T, assert_close, tolerance
 from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
-from pairs import each
+from pairs import pairs
 from programs import COLLECTIVE, loop_bodies
 
 import scanrnn as sr
@@ -153,11 +154,11 @@ def plain(case, name, feed, **options):
     return run
 
 
-def there_and_back(case, run):
+def there_and_back(case, run, jit=by_numpy):
     inputs, _, noise, further = case.data
     arguments = (case.params, inputs, noise, further, case.start)
 
-    @jax.jit
+    @jit
     def both(arguments, d_run):
         made, pull = jax.vjp(run, *arguments)
         return made, pull(d_run)
@@ -178,7 +179,7 @@ def oracle(name, feed):
     return there_and_back(case, plain(case, name, feed, **options))
 
 
-@pytest.mark.parametrize(("name", "feed", "way"), each(INNER, FEEDS, WAYS))
+@pytest.mark.parametrize(("name", "feed", "way"), pairs(INNER, FEEDS, WAYS))
 def test_equals_jax_grad_of_the_plain_free_run(name, feed, way):
     case = case_of(name, feed)
     options = {**case.flags, "reverse": True}
@@ -186,10 +187,22 @@ def test_equals_jax_grad_of_the_plain_free_run(name, feed, way):
     assert_close(got, oracle(name, feed))
 
 
+# One cell and feed for every way: what differs among cells is compiled below.
+COMPILED = list(zip(["rnn", "relu", "own"], FEEDS, WAYS, strict=True))
+
+
 @pytest.mark.parametrize(
-    ("option", "way"),
-    each(["plain", "mask", "resets", "reverse"], [sr.Recomputed(4), sr.Autodiff()]),
+    ("name", "feed", "way"), pairs(INNER, FEEDS, WAYS, needed=COMPILED)
 )
+def test_equals_it_when_compiled(name, feed, way):
+    case = case_of(name, feed)
+    options = {**case.flags, "reverse": True}
+    got = there_and_back(case, ours(case, WAYS[way](sr), **options), jax.jit)
+    assert_close(got, oracle(name, feed))
+
+
+@pytest.mark.parametrize("option", ["plain", "mask", "resets", "reverse"])
+@pytest.mark.parametrize("way", [sr.Recomputed(4), sr.Autodiff()])
 def test_equals_it_with_every_option(option, way):
     case = case_of("lstm", "probabilities")
     options = {k: v for k, v in (case.flags | {"reverse": True}).items() if k == option}
@@ -224,7 +237,7 @@ def test_all_given_is_teacher_forcing(feed):
         return jnp.sum(run.outputs * case.d_run[0])
 
     got, want = (
-        jax.jit(jax.value_and_grad(loss, (0, 1)))(case.params, inputs)
+        by_numpy(jax.value_and_grad(loss, (0, 1)))(case.params, inputs)
         for loss in (forced, alone)
     )
     assert_close(got[0], want[0])
@@ -261,7 +274,7 @@ def test_the_loss_of_a_step_reaches_the_predictions_before_it():
         more = jnp.zeros((T, B, E))
         return jnp.concatenate((xs[..., :Y], more, xs[..., Y:]), axis=-1)
 
-    grad = jax.jit(jax.grad(last))
+    grad = by_numpy(jax.grad(last))
     first = case.data[0][0]
     assert np.all(grad(first, jnp.arange(T) < 1) != 0)
     np.testing.assert_array_equal(grad(first, jnp.arange(T) != 4), 0)
@@ -273,9 +286,14 @@ def test_sampling_is_the_likeliest_of_noisy_logits():
     params = cell.init(jax.random.key(0), Y + 1)
     many = 20_000
     params = params._replace(readout=params.readout._replace(b=jnp.array([0.0, 1, 2])))
-    noise = jax.random.gumbel(jax.random.key(1), (1, many, Y))
-    xs = sr.forced(jnp.zeros((1, many, Y)), False, noise=noise)
-    state = cell.step(params, cell.start(many), cell.project(params, xs)[0])[0]
+    noise = jnp.asarray(np.random.default_rng(1).gumbel(size=(1, many, Y)))
+
+    @by_numpy
+    def stepped(params, noise):
+        xs = sr.forced(jnp.zeros((1, many, Y)), False, noise=noise)
+        return cell.step(params, cell.start(many), cell.project(params, xs)[0])[0]
+
+    state = stepped(params, noise)
     rows = jnp.tanh(params.cell.w_x + params.cell.b)  # of the three choices
     chosen = jnp.argmin(jnp.sum((state.h[:, None] - rows) ** 2, -1), -1)
     counts = np.bincount(chosen, minlength=Y) / many
@@ -289,14 +307,14 @@ def test_only_the_choice_is_biased(feed):
     case = case_of("gru", feed)
     inputs, gate, noise, further = case.data
     xs = sr.forced(inputs, gate, noise=noise, further=further)
-    loss = jax.jit(lambda params: loss_of(case, sr.Stored())(params, xs))
+    loss = by_numpy(lambda params: loss_of(case, sr.Stored())(params, xs))
     way = jax.tree.map(jnp.cos, case.params)
 
     def moved(by):
         return loss(jax.tree.map(lambda p, v: p + by * v, case.params, way))
 
     slope = (moved(1e-6) - moved(-1e-6)) / 2e-6
-    d_params = jax.grad(loss)(case.params)
+    d_params = by_numpy(jax.grad(loss_of(case, sr.Stored())))(case.params, xs)
     terms = jax.tree.map(lambda g, v: jnp.sum(g * v), d_params, way)
     difference = abs(slope - sum(jax.tree.leaves(terms))) / abs(slope)
     if feed == "straight-through":
@@ -307,7 +325,7 @@ def test_only_the_choice_is_biased(feed):
 
 def test_linear_feedback_is_proved():
     cell, ways = sr.feedback(sr.gru(2), 1), [sr.Recomputed(2)]
-    proof = prove(cell, ways=ways, steps=[3], inputs=["floats"])
+    proof = prove(cell, ways=ways, steps=[3], inputs=["floats"], draws=1)
     assert proof.passed, str(proof)
 
 
@@ -316,9 +334,10 @@ def test_pull_is_linear_and_never_mixes_sequences(feed):
     case = case_of("lstm", feed)
     inputs, gate, noise, further = case.data
     xs = sr.forced(inputs, gate, noise=noise, further=further)
-    _, tape = case.cell.step(case.params, case.start, xs[1])
+    _, tape = by_numpy(case.cell.step)(case.params, case.start, xs[1])
     one, two = case.d_run[1], jax.tree.map(jnp.sin, case.d_run[1])
 
+    @by_numpy
     def back(d_state):
         return case.cell.pull(case.params, tape, d_state)
 
@@ -340,20 +359,21 @@ def loss_of(case, way):
     return loss
 
 
-def compiled_gradient(case, way):
-    inputs, gate, noise, further = case.data
-    xs = sr.forced(inputs, gate, noise=noise, further=further)
-    grad = jax.jit(jax.grad(loss_of(case, way), (0, 1)))
-    return grad.lower(case.params, xs).compile()
-
-
 # Recurrent, readout, input product; the reset-before GRU has two recurrent ones.
 PRODUCTS = {"rnn": 3, "relu": 3, "gru": 3, "gru-reset-before": 4, "lstm": 3}
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
 def test_two_more_products_a_step_and_no_weight_gradient_among_them(name):
-    hlo = compiled_gradient(case_of(name, "probabilities"), sr.Stored()).as_text()
+    case = case_of(name, "probabilities")
+    inputs, gate, noise, further = case.data
+    xs = sr.forced(inputs, gate, noise=noise, further=further)
+    grad, plain = (
+        jax.grad(loss_of(case, way), (0, 1)) for way in (sr.Stored(), AUTODIFF)
+    )
+    compiled = jax.jit(grad).lower(case.params, xs).compile()
+    assert_close(compiled(case.params, xs), by_numpy(plain)(case.params, xs))
+    hlo = compiled.as_text()
     products = [
         [line for line in body if re.search(r" dot\(", line)]
         for body in loop_bodies(hlo)
@@ -403,7 +423,7 @@ def test_forward_over_reverse_and_grad_of_grad():
         product = jax.jvp(lambda p: grad(p, xs), (case.params,), (ones,))[1]
         return product, jax.grad(norm)(case.params)
 
-    got, want = (jax.jit(second, static_argnums=0)(w) for w in (sr.Stored(), AUTODIFF))
+    got, want = (by_numpy(lambda w=w: second(w))() for w in (sr.Stored(), AUTODIFF))
     assert_close(got, want, steps=T * T)
 
 
@@ -416,8 +436,8 @@ def test_vmap_over_models():
     xs = sr.forced(inputs, gate, noise=noise, further=further)
     grad = jax.grad(loss_of(cases[0], sr.Stored()))
     params = jax.tree.map(lambda *p: jnp.stack(p), *(case.params for case in cases))
-    got = jax.jit(jax.vmap(grad, (0, None)))(params, xs)
-    alone = jax.jit(jax.grad(loss_of(cases[0], AUTODIFF)))
+    got = by_numpy(jax.vmap(grad, (0, None)))(params, xs)
+    alone = by_numpy(jax.grad(loss_of(cases[0], AUTODIFF)))
     want = [alone(case.params, xs) for case in cases]
     assert_close(got, jax.tree.map(lambda *g: jnp.stack(g), *want))
 
@@ -434,9 +454,10 @@ def test_16_bit_floats_in_and_out(feed):
     params = jax.tree.map(lambda p: p.astype(jnp.bfloat16), case.params)
     inputs, gate, noise, further = case.data
     xs = sr.forced(inputs, gate, noise=noise, further=further).astype(jnp.bfloat16)
+    grad = jax.grad(loss_of(case, sr.Stored()), (0, 1))
     grads = [
-        jax.jit(jax.grad(loss_of(case, sr.Stored()), (0, 1)))(*arguments)
-        for arguments in ((params, xs), (as_double(params), as_double(xs)))
+        jax.jit(grad)(params, xs),
+        by_numpy(grad)(as_double(params), as_double(xs)),
     ]
     assert all(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(grads[0]))
     # A choice may fall otherwise in 16 bits; smooth feedback is merely rounded.
@@ -457,7 +478,7 @@ def test_a_sharded_batch_has_no_collective_in_a_loop(kind):
     inputs = jnp.asarray(rng.normal(size=(T, 8, Y)))
     gate = jnp.asarray(rng.random((T, 8)) < 0.4)
     xs = sr.forced(inputs, gate, further=jnp.asarray(rng.normal(size=(T, 8, E))))
-    want = jax.jit(jax.grad(loss_of(case, AUTODIFF), (0, 1)))(case.params, xs)
+    want = by_numpy(jax.grad(loss_of(case, AUTODIFF), (0, 1)))(case.params, xs)
     types = AxisType.Explicit if kind == "explicit" else AxisType.Auto
     mesh = jax.make_mesh((4,), ("batch",), axis_types=(types,))
     grad = jax.grad(loss_of(case, sr.Stored()), (0, 1))
@@ -499,10 +520,7 @@ XS = sr.forced(INPUTS, True)
         (lambda: sr.forced(jnp.ones((T, B), int), True), r"jax.nn.one_hot"),
         (lambda: sr.forced(INPUTS, jnp.ones((T, B))), "expected gate: bool"),
         (lambda: sr.forced(INPUTS, jnp.ones((B, T), bool)), "expected gate: bool"),
-        (
-            lambda: sr.forced(INPUTS, True, noise=INPUTS[1:]),
-            "noise: reals of the shape",
-        ),
+        (lambda: sr.forced(INPUTS, True, noise=INPUTS[1:]), "noise of the shape"),
         (lambda: sr.forced(INPUTS, True, further=INPUTS[1:]), "expected further"),
     ],
 )
@@ -520,5 +538,5 @@ def test_no_steps_and_no_sequences_are_legal():
     for shape in ((0, B, Y), (T, 0, Y)):
         xs = sr.forced(jnp.ones(shape, jnp.float32), False)
         grad = jax.grad(lambda p, xs=xs: jnp.sum(sr.unroll(CELL, p, xs).outputs))
-        for leaf in jax.tree.leaves(grad(PARAMS)):
+        for leaf in jax.tree.leaves(by_numpy(grad)(PARAMS)):
             np.testing.assert_array_equal(leaf, 0)
