@@ -122,8 +122,8 @@ MUTANTS = {
     # Blocks.
     "only the last block's weight gradient is kept": Mutant(
         "engine/backward.py",
-        "d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))",
-        "d_params = cast_like(more, d_params)",
+        "d_params = jax.tree.map(lax.add, d_params, more)",
+        "d_params = more",
         way="recomputed",
     ),
     "a block is written over the first one": Mutant(
@@ -157,7 +157,7 @@ MUTANTS = {
     # The products.
     "W_h is not transposed": Mutant(
         "cells/rnn.py",
-        "times_transposed(delta, params.w_h)",
+        "times_transposed(delta, params.w_h, d_state.h)",
         "times(delta, params.w_h)",
         cell="rnn",
     ),
@@ -336,8 +336,8 @@ MUTANTS = {
     ),
     "the start state lies whole on every device": Mutant(
         "unroll.py",
-        "shard_batch_like(cell.start(xs.shape[1], dtype), xs)",
-        "cell.start(xs.shape[1], dtype)",
+        "return laid_out(cell, Task(params, start, Sequence(xs, skips, resets), reset_to))",
+        "return Task(params, start, Sequence(xs, skips, resets), reset_to)",
         cell="gru",
         option="explicit",
         judge="sharded",

@@ -6,7 +6,7 @@ import numpy as np
 from jax import Array
 from jax.typing import DTypeLike
 
-from ..engine.products import floating, wide
+from ..engine.products import beside, floating, is_cut, wide
 from ..engine.values import whole_number
 
 
@@ -56,7 +56,7 @@ def squash(z: Array, scale: np.ndarray) -> Array:
         z: (..., G·H), the gates side by side.
         scale: (G·H,).
     """
-    s = jnp.asarray(scale, z.dtype)
+    s = beside(jnp.asarray(scale, z.dtype), z)
     return s * jnp.tanh(s * z) + (1 - s)
 
 
@@ -67,6 +67,8 @@ def apart(*gates: Array) -> tuple[Array, ...]:
     tanh of a candidate that they multiply, its CPU compiler makes one loop of scalar
     tanh of them, two to four times as slow.
     """
+    if is_cut(gates[0], -1):  # it would take the gates from device to device
+        return gates
     joined = jnp.concatenate(gates, axis=-1)
     joined = joined.reshape(*joined.shape[:-1], len(gates), gates[0].shape[-1])
     return tuple(joined[..., k, :] for k in range(len(gates)))

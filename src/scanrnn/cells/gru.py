@@ -149,7 +149,7 @@ def _gru(hidden_size: int, bias: bool, made_by: Call) -> Cell:
         d_h = d_state.h
         gates = d_h * tape.by_r, d_h * tape.by_z, d_h * tape.by_q  # (6)
         h = jnp.concatenate(gates, axis=-1)
-        d_h_prev = d_h * tape.z + times_transposed(h, params.w_h)  # (7)
+        d_h_prev = d_h * tape.z + times_transposed(h, params.w_h, d_h)  # (7)
         return GRUState(d_h_prev), GRUDelta(h, d_h * tape.by_n)
 
     def collect(

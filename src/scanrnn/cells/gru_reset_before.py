@@ -113,10 +113,10 @@ def gru_reset_before(hidden_size: int, bias: bool, made_by: Call) -> Cell:
     ) -> tuple[GRUResetBeforeState, GRUResetBeforeDelta]:
         d_h = d_state.h
         delta_n, delta_z = d_h * tape.by_n, d_h * tape.by_z  # (6)
-        d_k = times_transposed(delta_n, params.w_h[:, split:])  # (7)
+        d_k = times_transposed(delta_n, params.w_h[:, split:], d_h)  # (7)
         delta_rz = jnp.concatenate((d_k * tape.by_r, delta_z), axis=-1)  # (8)
         d_h_prev = d_h * tape.z + d_k * tape.r  # (9)
-        d_h_prev = d_h_prev + times_transposed(delta_rz, params.w_h[:, :split])
+        d_h_prev = d_h_prev + times_transposed(delta_rz, params.w_h[:, :split], d_h)
         gates = jnp.concatenate((delta_rz, delta_n), axis=-1)
         return GRUResetBeforeState(d_h_prev), GRUResetBeforeDelta(gates, tape.k)
 

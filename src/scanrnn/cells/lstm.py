@@ -155,7 +155,9 @@ def _lstm(hidden_size: int, forget_bias: float | None) -> Cell:
         gates = d_c * tape.by_i, d_c * tape.by_f, d_c * tape.by_g, d_h * tape.by_o
         delta = jnp.concatenate(gates, axis=-1)  # (7)
         d_c_prev = d_c * tape.f  # (8)
-        return LSTMState(times_transposed(delta, params.w_h), d_c_prev), delta  # (9)
+        return LSTMState(
+            times_transposed(delta, params.w_h, d_h), d_c_prev
+        ), delta  # (9)
 
     def collect(
         params: LSTMParams, xs: Array, states_prev: LSTMState, deltas: Array

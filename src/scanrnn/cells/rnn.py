@@ -112,7 +112,7 @@ def _rnn(hidden_size: int, activation: str, bias: bool) -> Cell:
         params: RNNParams, tape: RNNState, d_state: RNNState
     ) -> tuple[RNNState, Array]:
         delta = d_state.h * phi_prime_of_output(tape.h)  # (4)
-        return RNNState(times_transposed(delta, params.w_h)), delta  # (5)
+        return RNNState(times_transposed(delta, params.w_h, d_state.h)), delta  # (5)
 
     def collect(
         params: RNNParams, xs: Array, states_prev: RNNState, deltas: Array

@@ -22,7 +22,7 @@ from jax import Array, lax
 
 from ..cell import Cell, Delta, Params, State, Tape
 from .blocks import Blocks, Index, join, pick, view, walk
-from .mesh import vary_along, varying_axes
+from .mesh import lie_like, vary_along, varying_axes
 from .products import wide
 from .scan import Course, Rooms, Sequence, Task, rooms_for, run
 from .trees import cast_like, choose, narrow, widen
@@ -132,8 +132,10 @@ def _by_hand_backward(
             first=first,
         )
         more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
-        d_params = jax.tree.map(lax.add, d_params, cast_like(more, d_params))
-        return (d_state, d_reset_to, d_params), cast_like(d_xs, sequence.xs)
+        more = lie_like(cast_like(more, d_params), d_params)
+        d_params = jax.tree.map(lax.add, d_params, more)
+        d_xs = lie_like(cast_like(d_xs, sequence.xs), sequence.xs)
+        return (d_state, d_reset_to, d_params), d_xs
 
     d_state = widen(d_final)
     carry, d_xs = walk(

@@ -91,7 +91,7 @@ def walk(
 
     A single block is not wrapped in a loop of its own.
     """
-    n, size_of_rest = divmod(length, size)
+    n, size_of_rest = (1, 0) if size == length else divmod(length, size)
 
     def on_block(carry: Carry, block: tuple[Array, Any]) -> tuple[Carry, Any]:
         number, given = block

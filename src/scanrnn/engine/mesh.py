@@ -58,11 +58,23 @@ def is_spread(tree: Any) -> bool:
     return any(mesh.size > 1 and not mesh.are_all_axes_manual for mesh in meshes)
 
 
-def shard_batch_like(tree: Tree, xs: Array) -> Tree:
-    """Shards axis 0 of every leaf as axis 1 of xs (T, B, ...), for explicit axes."""
-    sharding = jax.typeof(xs).sharding
-    if not sharding.mesh.explicit_axes or sharding.spec[1] is None:
-        return tree
-    return jax.tree.map(
-        lambda leaf: jax.sharding.reshard(leaf, PartitionSpec(sharding.spec[1])), tree
-    )
+def is_explicit(tree: Any) -> bool:
+    """Whether some array tells by its type how it is cut over devices."""
+    leaves = map(jax.typeof, jax.tree.leaves(tree))
+    return any(leaf.sharding.mesh.explicit_axes for leaf in leaves)
+
+
+def lie_like(tree: Any, like: Any) -> Any:
+    """Every leaf cut over devices as its counterpart is, for explicit axes.
+
+    Args:
+        like: arrays, or what `jax.typeof` tells of them; None stays None.
+    """
+
+    def lie(leaf: Array, other: Any) -> Array:
+        wanted = (jax.typeof(other) if isinstance(other, Array) else other).sharding
+        if not wanted.mesh.explicit_axes or jax.typeof(leaf).sharding == wanted:
+            return leaf
+        return jax.sharding.reshard(leaf, wanted)
+
+    return None if tree is None else jax.tree.map(lie, tree, like)

@@ -65,7 +65,15 @@ def affine(x: Array, w: Array, b: Array | None) -> Array:
 
 def plus(y: Array, b: Array | None) -> Array:
     """y + b, b in the dtype of y; y where there is no bias."""
-    return y if b is None else y + b.astype(y.dtype)
+    return y if b is None else y + beside(b.astype(y.dtype), y)
+
+
+def beside(b: Array, y: Array) -> Array:
+    """b (O,) with as many axes as y (..., O).
+
+    JAX would add them itself, unless ``jax_numpy_rank_promotion`` forbids it.
+    """
+    return jnp.expand_dims(b, tuple(range(y.ndim - b.ndim)))
 
 
 def affine_vjp(
@@ -77,10 +85,10 @@ def affine_vjp(
     and their dW adds every dy to the row of its token, −1 to none. Where there is no
     bias its db is None.
     """
-    d_b = None if b is None else sum_leading(d_y)
+    d_b = None if b is None else _lie_like(sum_leading(d_y), b)
     if is_tokens(x):
         return None, _scatter_rows(x, d_y, w), d_b
-    return times_transposed(d_y, w), sum_of_outer(x, d_y, w), d_b
+    return times_transposed(d_y, w, x), sum_of_outer(x, d_y, w), d_b
 
 
 def times(x: Array, w: Array) -> Array:
@@ -91,18 +99,22 @@ def times(x: Array, w: Array) -> Array:
     """
     if is_tokens(x):
         return _take_rows(w, x)
-    return _contract(x.astype(w.dtype), w, (x.ndim - 1,), (0,))
+    x = x.astype(w.dtype)
+    return _contract(x, w, (x.ndim - 1,), (0,), _product_sharding(x, w))
 
 
-def times_transposed(d_y: Array, w: Array) -> Array:
+def times_transposed(d_y: Array, w: Array, x: Array | None = None) -> Array:
     """dy Wᵀ: (..., O) by (I, O) is (..., I), the cotangent of x in y = x W.
+
+    Where the mesh has explicit axes it lies as x does, or what lies alike.
 
     Wᵀ is written out behind a barrier. In a loop it is then made once, before the
     loop; XLA would rather read W the wrong way round in every step, which on a CPU
     takes up to twice as long.
     """
     w_transposed = lax.optimization_barrier(w.T)
-    return _contract(d_y.astype(w.dtype), w_transposed, (d_y.ndim - 1,), (0,))
+    d_y, like = d_y.astype(w.dtype), None if x is None else _explicit_sharding(x)
+    return _contract(d_y, w_transposed, (d_y.ndim - 1,), (0,), like)
 
 
 def sum_of_outer(x: Array, d_y: Array, w: Array) -> Array:
@@ -162,8 +174,33 @@ def _explicit_sharding(x: Array) -> Any:
     return sharding if sharding.mesh.explicit_axes else None
 
 
-def _rows_sharding(w: Array, tokens: Array) -> Any:
-    of_rows, of_tokens = _explicit_sharding(w), _explicit_sharding(tokens)
-    if of_rows is None or of_tokens is None:
+def _lie_like(x: Array, like: Array) -> Array:
+    wanted = _explicit_sharding(like)
+    is_there = wanted is None or jax.typeof(x).sharding == wanted
+    return x if is_there else jax.sharding.reshard(x, wanted)
+
+
+def is_cut(x: Array, axis: int) -> bool:
+    """Whether the type of x tells that the axis is cut over devices."""
+    sharding = _explicit_sharding(x)
+    return sharding is not None and sharding.spec[axis] is not None
+
+
+def _product_sharding(x: Array, w: Array) -> Any:
+    """How x W lies, where JAX asks: both are cut along what is contracted."""
+    if not (is_cut(x, -1) and is_cut(w, 0)):
         return None
-    return of_tokens.update(spec=PartitionSpec(*of_tokens.spec, *of_rows.spec[1:]))
+    sharding = jax.typeof(x).sharding
+    spec = PartitionSpec(*sharding.spec[:-1], jax.typeof(w).sharding.spec[1])
+    return sharding.update(spec=spec)
+
+
+def _rows_sharding(w: Array, tokens: Array) -> Any:
+    """How looked-up rows lie: as the tokens, and as a row."""
+    of_rows, of_tokens = _explicit_sharding(w), _explicit_sharding(tokens)
+    if of_rows is None and of_tokens is None:
+        return None
+    known = of_tokens or of_rows
+    leading = of_tokens.spec if of_tokens else (None,) * tokens.ndim
+    row = of_rows.spec[1:] if of_rows else (None,)
+    return known.update(spec=PartitionSpec(*leading, *row))

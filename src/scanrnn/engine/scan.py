@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from ..cell import Cell, Params, State, Tape
 from .blocks import Index, view, write
-from .mesh import zeros_over
+from .mesh import is_explicit, lie_like, zeros_over
 from .trees import cast_like, choose, narrow, widen
 
 
@@ -105,15 +105,51 @@ def run(
 def rooms_for(cell: Cell, task: Task, keep: Keep) -> Any:
     """Zeros (T, B, ·) for what `keep` keeps of every step; nothing is computed."""
 
+    kept = _kept_of_first(cell, task, keep)
+    return jax.tree.map(lambda aval: zeros_over(task.length, aval), kept)
+
+
+def laid_out(cell: Cell, task: Task) -> Task:
+    """The task, its start and what a reset restores cut over devices as later states.
+
+    Where the mesh has explicit axes the type of an array tells how it lies, and the
+    carry of a loop must have one type. So the states before the first step are made
+    to lie as those after it, which follows from how weights and inputs lie.
+    """
+    if not is_explicit(task):
+        return task
+    for _ in range(4):  # what a step cuts spreads through the state at once, as a rule
+        after = _kept_of_first(cell, _of_some_length(task), lambda state, tape: state)
+        start, reset_to = lie_like(task.start, after), lie_like(task.reset_to, after)
+        if jax.tree.map(jax.typeof, (start, reset_to)) == jax.tree.map(
+            jax.typeof, (task.start, task.reset_to)
+        ):
+            return task
+        task = task._replace(start=start, reset_to=reset_to)
+    return task
+
+
+def _of_some_length(task: Task) -> Task:
+    """The same, or a step of zeros where there is none to look at."""
+    if task.length:
+        return task
+
+    def one(leaf: Array) -> Array:
+        return jnp.pad(leaf, ((0, 1), *((0, 0),) * (leaf.ndim - 1)))
+
+    return task._replace(sequence=jax.tree.map(one, task.sequence))
+
+
+def _kept_of_first(cell: Cell, task: Task, keep: Keep) -> Any:
+    """The types of what `keep` keeps of the first step; nothing is computed."""
+
     def first(task: Task) -> Any:
         task = task._replace(sequence=view(task.sequence, 0, 1))
         steps = jax.tree.map(lambda leaf: leaf[0], _steps(cell, task))
         return _stepper(cell, task, keep)(task.start, steps)[1]
 
-    traced = jax.make_jaxpr(first, return_shape=True)(task)
-    structure = jax.tree.structure(traced[1])
-    rooms = [zeros_over(task.length, aval) for aval in traced[0].out_avals]
-    return jax.tree.unflatten(structure, rooms)
+    traced, shapes = jax.make_jaxpr(first, return_shape=True)(task)
+    return jax.tree.unflatten(jax.tree.structure(shapes), traced.out_avals)
 
 
 def _stepper(

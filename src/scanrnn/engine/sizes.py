@@ -1,4 +1,12 @@
-"""How many steps a block has, where nobody says: from shapes alone."""
+"""How many steps a block has, where nobody says: from shapes alone.
+
+Under `jax.export` T and B may be symbols. A T that is no number is one block: into how
+many it would fall, and how long the rest would be, is not known. Without a number for B
+a rule takes its place that needs none, and T alone decides.
+"""
+
+import math
+from typing import Any
 
 import jax
 
@@ -13,8 +21,13 @@ ROWS_AT_LEAST = 1024
 
 
 def default_block(cell: Cell, task: Task, share: int = 1) -> int:
-    """As many steps as fill the cache, or that part of it which one of so many gets."""
+    """As many steps as fill the cache, or that part of it which one of so many gets.
+
+    About √T of them where B is a symbol.
+    """
     length, batch = task.sequence.xs.shape[:2]
+    if not is_number(floats_of_drive(cell, task)):
+        return root_of(length)
     least = -(-ROWS_AT_LEAST // max(1, batch))
     steps = max(least, BLOCK_FLOATS // floats_of_drive(cell, task))
     return near_divisor(length, -(-steps // share))
@@ -26,6 +39,16 @@ def floats_of_drive(cell: Cell, task: Task) -> int:
     step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
     drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
     return max(1, sum(drive.size for drive in drives))
+
+
+def is_number(size: Any) -> bool:
+    """Whether a size is known when the program is traced, and no symbol."""
+    return isinstance(size, int)
+
+
+def root_of(length: int) -> int:
+    """About √T steps, so that blocks and what is kept between them grow alike."""
+    return near_divisor(length, math.isqrt(length))
 
 
 def near_divisor(length: int, size: int) -> int:

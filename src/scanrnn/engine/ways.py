@@ -12,7 +12,6 @@ the tapes that of its first step stands.
 """
 
 import dataclasses
-import math
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -22,7 +21,7 @@ from ..cell import Cell, State, Tape
 from .blocks import Index, view
 from .mesh import is_spread
 from .scan import Course, Task, run, states_before
-from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, near_divisor
+from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, is_number, root_of
 from .trees import narrow, widen
 from .values import whole_number
 
@@ -67,13 +66,14 @@ class Stored:
     the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
 
     Where the batch is spread over devices by ``jit``, the deltas of all steps are
-    collected at once, so that no collective stands in a loop.
+    collected at once, so that no collective stands in a loop; and so they are where
+    `jax.export` has a symbol for T or B.
     """
 
     def block_size(self, cell: Cell, task: Task) -> int:
-        length = task.length
+        length, floats = task.length, floats_of_drive(cell, task)
         # Two blocks would save little memory, and cost a loop around the loops.
-        is_short = length * floats_of_drive(cell, task) <= 2 * BLOCK_FLOATS
+        is_short = not is_number(floats) or length * floats <= 2 * BLOCK_FLOATS
         return length if is_short or is_spread(task) else default_block(cell, task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
@@ -98,7 +98,9 @@ class Recomputed:
     which h is the output anyway; and one block of tapes while the way back runs.
 
     Args:
-        block: steps per block; if not given, as many as fill the cache.
+        block: steps per block; if not given, as many as fill the cache. Where
+            `jax.export` has a symbol for B, about √T; for T, all steps are one block,
+            also where it is given.
     """
 
     block: int | None = None
@@ -136,6 +138,8 @@ class Checkpointed:
 
     Args:
         every: k, steps per segment; √T if not given, so that both grow alike with T.
+            Where `jax.export` has a symbol for T, all steps are one segment, also
+            where it is given.
     """
 
     every: int | None = None
@@ -144,7 +148,7 @@ class Checkpointed:
         _steps(self, "every")
 
     def block_size(self, cell: Cell, task: Task) -> int:
-        return self.every or near_divisor(task.length, math.isqrt(task.length))
+        return self.every or root_of(task.length)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, None, None)
@@ -187,8 +191,9 @@ def check_way(backward: object) -> None:
 
 
 def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
-    """K, from shapes alone."""
-    return min(way.block_size(cell, task), task.length)
+    """K, from shapes alone; all T of them where T is a symbol (`sizes.py`)."""
+    length = task.length
+    return min(way.block_size(cell, task), length) if is_number(length) else length
 
 
 def _steps(way: Any, name: str) -> None:

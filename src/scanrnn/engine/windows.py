@@ -27,6 +27,7 @@ from jax import Array, lax
 from ..cell import Cell, State, Tape
 from .backward import join_streams, pull_back, states_of
 from .scan import Course, Sequence, Task, run, states_before
+from .sizes import is_number
 from .trees import cast_like, choose, narrow, widen
 from .ways import Kept, Stored
 
@@ -153,7 +154,7 @@ def _begin(task: Task, every: int, d_outputs: Array | State, d_final: State) -> 
     """
     length, n = task.length, jax.tree.leaves(d_outputs)[0].shape[1]
     group = _last_step(task.sequence, length) // every  # -1 if there is none
-    here = jnp.arange(n)[:, None] == group
+    here = jnp.arange(n)[:, None] == group[None]
     zeros = jax.tree.map(jnp.zeros_like, d_final)
     wide_zeros = _repeat(zeros, n)
     return Walk(
@@ -179,9 +180,12 @@ def _move_on(walk: Walk) -> Walk:
 
 
 def _last_step(sequence: Sequence, length: int) -> Array:
-    """The last step that is not masked, or a reset if that is later; -1 if none."""
+    """The last step that is not masked, or a reset if that is later; -1 if none.
+
+    (B,), or (1,) for all.
+    """
     if sequence.skips is None:
-        return jnp.asarray(length - 1)
+        return jnp.asarray(length - 1)[None]
     happens = ~sequence.skips
     if sequence.resets is not None:
         happens = happens | sequence.resets
@@ -215,7 +219,11 @@ def _in_a_row(tree: Tree, length: int) -> Tree:
 
     def join(leaf: Array) -> Array:
         leaf = leaf.swapaxes(0, 1)
-        return leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:])[:length]
+        leaf = leaf.reshape(leaf.shape[0] * leaf.shape[1], *leaf.shape[2:])
+        if is_number(length):
+            return leaf[:length]
+        cut = (0, length - leaf.shape[0], 0)  # of a symbol: a slice would ask its size
+        return lax.pad(leaf, leaf.dtype.type(0), (cut, *((0, 0, 0),) * (leaf.ndim - 1)))
 
     return jax.tree.map(join, tree)
 
