@@ -185,6 +185,8 @@ def pull_back(
         What is left of d_state before the earliest step, d_reset_to, and what `keep`
         kept.
     """
+    if d_state.h.shape == task.start.h.shape:  # and not of several windows
+        d_state = lie_like(d_state, task.start)  # zeros may have been made whole
     zeros = jax.tree.map(jnp.zeros_like, d_state)
 
     def body(carry: tuple[State, State | None], at: Any) -> Any:
@@ -222,8 +224,9 @@ def join_streams(through_time: State, d_outputs: Array | State) -> State:
 
 def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:
     """Where d_reset_to and d_params are summed; wide, on the devices of d_state."""
+    summed = task.reset_to, task.params
     zeros = jax.tree.map(
-        lambda leaf: jnp.zeros_like(leaf, dtype=wide(leaf.dtype)),
-        (task.reset_to, task.params),
+        lambda leaf: jnp.zeros_like(leaf, dtype=wide(leaf.dtype)), summed
     )
+    zeros = lie_like(zeros, summed)  # jax 0.12 has them whole where no mesh is set
     return vary_along(zeros, varying_axes(d_state))

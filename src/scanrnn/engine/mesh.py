@@ -45,6 +45,8 @@ def zeros_over(length: int, aval: Any) -> Array:
     spec = PartitionSpec(None, *sharding.spec)
     explicit = sharding.update(spec=spec) if sharding.mesh.explicit_axes else None
     zeros = lax.full((length, *aval.shape), 0, aval.dtype, sharding=explicit)
+    if explicit is not None and jax.typeof(zeros).sharding != explicit:
+        zeros = jax.sharding.reshard(zeros, explicit)  # jax 0.12 where no mesh is set
     return vary_along(zeros, aval.manual_axis_type.varying)
 
 
