@@ -6,6 +6,7 @@ import many_to_one
 import numpy as np
 import pytest
 import typer
+from by_numpy import by_numpy
 from shared import beginnings, memory
 
 import scanrnn as sr
@@ -73,7 +74,7 @@ def test_gradients_are_those_of_autodiff(name):
                 )
             )
 
-        return jax.jit(jax.grad(loss))([net for _, net in draws])
+        return by_numpy(jax.grad(loss))([net for _, net in draws])
 
     close(gradient(sr.Stored()), gradient(sr.Autodiff()))
 
@@ -174,7 +175,7 @@ def test_a_gru_learns_to_add_and_is_told_and_drawn(tmp_path, monkeypatch, capsys
     )
     path = tmp_path / "a" / "picture.png"
     many_to_one.main(
-        length=10, seeds=2, steps=400, hidden=12, cells="gru", picture=path
+        length=10, seeds=1, steps=400, hidden=12, cells="gru", picture=path
     )
     for run in found["gru"]:
         assert run.losses[0] > 0.1

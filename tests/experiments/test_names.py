@@ -1,9 +1,12 @@
 """Names unroll from a label; what is said to obey a grammar does."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import names
 import numpy as np
+from by_numpy import by_numpy
 from shared import grammars
 
 import scanrnn as sr
@@ -45,7 +48,9 @@ def test_what_was_generated_is_what_was_fed_back():
     tokens = made.reshape(-1, grammars.LONGEST).T
     start = names.INNER.start(20)._replace(h=jnp.repeat(params.seeds, 5, axis=0))
     given = jnp.concatenate((jnp.zeros_like(tokens[:1]), tokens[:-1]))
-    run = sr.unroll(names.INNER, params.model.cell, given, start)
+    run = by_numpy(functools.partial(sr.unroll, names.INNER))(
+        params.model.cell, given, start
+    )
     size = (grammars.LONGEST + 1, 20, len(grammars.LETTERS))
     noise = temperature * jax.random.gumbel(key, size)
     scores = np.asarray(sr.dense(params.model.readout, run.outputs) + noise[1:])
