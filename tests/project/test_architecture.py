@@ -30,7 +30,7 @@ ORDER = [
     {"feedback.feeds", "feedback.forced"},
     {"feedback.cell"},
 ]
-ROOMS = {"charlm", "verify", "course"}
+ROOMS = {"charlm", "verify", "course", "interop"}
 # What several modules of `verify` are built on, and the houses that never meet.
 GROUND = {"report", "plot", "rounding", "double"}
 HOUSES = {"audit", "proof", "grading"}
