@@ -520,7 +520,10 @@ XS = sr.forced(INPUTS, True)
         (lambda: sr.forced(jnp.ones((T, B), int), True), r"jax.nn.one_hot"),
         (lambda: sr.forced(INPUTS, jnp.ones((T, B))), "expected gate: bool"),
         (lambda: sr.forced(INPUTS, jnp.ones((B, T), bool)), "expected gate: bool"),
-        (lambda: sr.forced(INPUTS, True, noise=INPUTS[1:]), "noise of the shape"),
+        (
+            lambda: sr.forced(INPUTS, True, noise=INPUTS[1:]),
+            "noise: reals of the shape",
+        ),
         (lambda: sr.forced(INPUTS, True, further=INPUTS[1:]), "expected further"),
     ],
 )
