@@ -204,10 +204,14 @@ def test_what_cannot_be_written(name):
 def test_params_of_another_cell():
     with pytest.raises(ValueError, match=r"LSTMParams"):
         interop.to_torch(sr.lstm(H), ones(sr.gru(H)))
-    with pytest.raises(ValueError, match=r"w_x \(3, 24\)"):
+    with pytest.raises(ValueError, match=r"w_x \(3, 24\), got \(3, 20\)"):
         interop.to_torch(sr.lstm(H + 1), ones(sr.lstm(H)))
-    with pytest.raises(ValueError, match=r"without b_hn"):
+    with pytest.raises(ValueError, match=r"b_hn \(5,\), got None"):
         interop.to_torch(sr.gru(H), ones(sr.gru(H))._replace(b_hn=None))
+    with pytest.raises(ValueError, match=r"bias=False\): b None, got \(20,\)"):
+        interop.to_torch(sr.lstm(H, bias=False), ones(sr.lstm(H)))
+    with pytest.raises(ValueError, match=r"expected prefix, a text"):
+        interop.to_torch(sr.lstm(H), ones(sr.lstm(H)), prefix=None)
 
 
 def test_under_jit_nothing_is_converted():
@@ -220,6 +224,10 @@ def test_a_state_of_other_rows():
         interop.state_from_torch(sr.lstm(H), np.ones((1, 2, H)))
     with pytest.raises(ValueError, match=r"expected a state of"):
         interop.state_to_torch(TWO, (1, 2))
+    with pytest.raises(ValueError, match=r"expected a state of"):
+        interop.state_to_torch(sr.lstm(H), sr.GRUState(np.ones((2, H))))
+    with pytest.raises(ValueError, match=r"expected net, a cell"):
+        interop.state_from_torch(sr.lstm, np.ones((1, 2, H)))
 
 
 def test_attributes_of_equinox_that_are_no_arrays():

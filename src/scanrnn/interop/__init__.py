@@ -41,6 +41,6 @@ from .haiku import to_haiku as to_haiku
 from .keras import from_keras as from_keras
 from .keras import to_keras as to_keras
 from .torch import from_torch as from_torch
-from .torch import state_from_torch as state_from_torch
-from .torch import state_to_torch as state_to_torch
 from .torch import to_torch as to_torch
+from .torch_states import state_from_torch as state_from_torch
+from .torch_states import state_to_torch as state_to_torch

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..cell import Cell, Params, hidden_size
+from ..cell import Cell, Params
 from ..engine.values import one_of, shown
 from .blocks import Floats, Place, join, parse, split
 from .kinds import check_params, kind_of, option
@@ -49,7 +49,7 @@ def cell_and_params(
     """
     options = dict(row.kind.options)
     if row.cell == "rnn":
-        told = activation or row.activation or "tanh"
+        told = row.activation or "tanh" if activation is None else activation
         options["activation"] = one_of("activation", told, ("tanh", "relu"))
     elif activation is not None:
         raise ValueError(
@@ -88,7 +88,7 @@ def write(row: Map, cell: Cell, params: Params, *, gradients: bool = False) -> A
     Raises:
         ValueError: if the params are not of the cell, or theirs has no place for one.
     """
-    check_params(row.kind, params, hidden_size(cell))
+    check_params(cell, params)
     ours = _blocks(row, params, gradients)
     used: set[Place] = set()
     arrays: Arrays = {}

@@ -50,7 +50,7 @@ def from_keras(
     >>> cell, params.b_hn.shape
     (sr.gru(5), (5,))
     """
-    merge = one_of("merge_mode", merge_mode or "concat", MERGES)
+    merge = "concat" if merge_mode is None else one_of("merge_mode", merge_mode, MERGES)
     given = list(weights) if isinstance(weights, tuple | list) else []
     sides = 1 if merge_mode is None else 2
     count, rest = divmod(len(given), sides)

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .. import made
-from ..cell import Cell, Params
+from ..cell import Cell, Params, hidden_size
 from ..cells.gru import GRUParams, gru
 from ..cells.gru_reset_before import GRUResetBeforeParams
 from ..cells.lstm import LSTMParams, lstm
@@ -65,34 +65,22 @@ def option(cell: Cell, name: str, otherwise: Any) -> Any:
     return dict(cell.made_by.options if cell.made_by else ()).get(name, otherwise)
 
 
-def check_params(kind: Kind, params: Params, hidden_size: int) -> None:
-    """The params are of this kind and size.
+def check_params(cell: Cell, params: Params) -> None:
+    """The params are those of the cell.
 
     Raises:
         ValueError: if they are not.
     """
+    kind, size = KINDS[kind_of(cell)], hidden_size(cell)
     if not isinstance(params, kind.params):
         raise ValueError(
-            f"expected params of {kind.told()}: {kind.params.__name__}, got "
-            f"{shown(params)}"
+            f"expected params of {cell!r}: {kind.params.__name__}, got {shown(params)}"
         )
-    inputs = np.shape(params.w_x)[:1]
-    width = hidden_size * len(kind.gates)
-    shapes = {
-        "w_x": (*inputs, width),
-        "w_h": (hidden_size, width),
-        "b": (width,),
-        "b_hn": (hidden_size,),
-    }
+    inputs, width = np.shape(params.w_x)[:1], size * len(kind.gates)
+    shapes = {"w_x": (*inputs, width), "w_h": (size, width)}
+    biases = {"b": (width,), "b_hn": (size,)} if option(cell, "bias", True) else {}
     for leaf, array in params._asdict().items():
-        if array is not None and np.shape(array) != shapes[leaf]:
-            raise ValueError(
-                f"expected params of {kind.told()} with H = {hidden_size}: {leaf} "
-                f"{shapes[leaf]}, got {np.shape(array)}"
-            )
-    missing = [leaf for leaf in params._fields[2:] if getattr(params, leaf) is None]
-    if missing and len(missing) < len(params._fields[2:]):
-        raise ValueError(
-            f"expected all biases or none, got params without {missing[0]}; "
-            "put zeros in its place"
-        )
+        wanted = (shapes | biases).get(leaf)  # None without a bias
+        got = None if array is None else np.shape(array)
+        if got != wanted:
+            raise ValueError(f"expected params of {cell!r}: {leaf} {wanted}, got {got}")

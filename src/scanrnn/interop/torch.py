@@ -4,10 +4,6 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-from jax import Array
-
 from ..cell import Params, hidden_size
 from ..engine.values import flag, shown
 from .blocks import Floats
@@ -15,7 +11,7 @@ from .convert import cell_and_params, row_for, write
 from .kinds import kind_of, option
 from .maps import maps_of
 from .nets import Level, Net, fold, unfold
-from .recognise import Arrays, floats, recognise
+from .recognise import Arrays, floats, recognise, text
 
 KEY = re.compile(r"((?:weight|bias)_(?:ih|hh|hr))(?:_l(\d+)(_reverse)?)?")
 
@@ -64,7 +60,7 @@ def from_torch(
             row = recognise(rows, arrays, f" in layer {k}{side}")
             readers.append(cell_and_params(row, arrays, activation))
         levels.append(readers)
-    _check_levels(levels)
+    check_levels(levels)
     return fold(levels)
 
 
@@ -105,9 +101,10 @@ def to_torch(
     sr.bidirectional(sr.gru(5), sr.gru(5))
     """
     levels = unfold(net, params, ("concat",))
-    _check_levels(levels)
+    check_levels(levels)
     if flag("as_cell", as_cell) and (len(levels) > 1 or len(levels[0]) > 1):
         raise ValueError(f"expected one cell with as_cell=True, got {shown(net)}")
+    text("prefix", prefix)
     state_dict: Arrays = {}
     for k, level in enumerate(levels):
         for side, (cell, p) in zip(("", "_reverse"), level, strict=False):
@@ -116,68 +113,6 @@ def to_torch(
             suffix = "" if as_cell else f"_l{k}{side}"
             state_dict |= {f"{prefix}{n}{suffix}": a for n, a in arrays.items()}
     return state_dict
-
-
-def state_from_torch(net: Net, hx: Any) -> Any:
-    """A start state of ours from torch's ``hx``.
-
-    Args:
-        net: as `from_torch` returned it.
-        hx: h_0, or (h_0, c_0) of an LSTM, each (layers · directions, B, H), as the
-            layers of torch have it; of one reader also (B, H).
-
-    Raises:
-        ValueError: if it is not as described.
-
-    >>> import jax.numpy as jnp, scanrnn as sr
-    >>> from scanrnn import interop
-    >>> hx = jnp.ones((2, 3, 5)), jnp.zeros((2, 3, 5))  # two layers, a batch of 3
-    >>> state = interop.state_from_torch(sr.stack(sr.lstm(5), sr.lstm(5)), hx)
-    >>> state[1].c.shape
-    (3, 5)
-    """
-    fields = [jnp.asarray(x) for x in (hx if isinstance(hx, tuple | list) else (hx,))]
-    like = jax.eval_shape(lambda: net.start(1))
-    states = _states(net, like)
-    rows, names = len(states), ("h_0", "c_0")[: len(states[0])]
-    wanted = (rows, states[0].h.shape[-1])
-    if rows == 1:
-        fields = [x[None] if x.ndim == 2 else x for x in fields]
-    fits = [x.ndim == 3 and x.shape[::2] == wanted for x in fields]
-    if len(fields) != len(names) or not all(fits):
-        raise ValueError(
-            f"expected hx: {' and '.join(names)}, each of shape ({wanted[0]}, B, "
-            f"{wanted[1]}), got {', '.join(str(x.shape) for x in fields)}"
-        )
-    # The leaves of our state go by reader, as torch's rows do, and then by field.
-    leaves = [x[k] for k in range(rows) for x in fields]
-    return jax.tree.unflatten(jax.tree.structure(like), leaves)
-
-
-def state_to_torch(net: Net, state: Any) -> Array | tuple[Array, ...]:
-    """torch's h_n, or (h_n, c_n) of an LSTM, from a state of ours.
-
-    Returns:
-        (layers · directions, B, H) each.
-
-    >>> import scanrnn as sr
-    >>> from scanrnn import interop
-    >>> net = sr.bidirectional(sr.gru(5), sr.gru(5))
-    >>> interop.state_to_torch(net, net.start(3)).shape
-    (2, 3, 5)
-    """
-    fields = tuple(map(jnp.stack, zip(*_states(net, state), strict=True)))
-    return fields if len(fields) > 1 else fields[0]
-
-
-def _states(net: Net, state: Any) -> list[Any]:
-    """Those of its readers, by layer and then by direction."""
-    levels = unfold(net, state, ("concat",))
-    _check_levels(levels)
-    states = [of_reader for level in levels for _, of_reader in level]
-    if not all(hasattr(of_reader, "h") for of_reader in states):
-        raise ValueError(f"expected a state of {net!r}, got {shown(state)}")
-    return states
 
 
 def _under(prefix: str, state_dict: Mapping[str, Any]) -> Arrays:
@@ -224,7 +159,7 @@ def _groups(arrays: Arrays) -> dict[int, dict[str, dict[str, Floats]]]:
     return {k: dict(sorted(groups[k].items())) for k in sorted(groups)}
 
 
-def _check_levels(levels: Sequence[Level]) -> None:
+def check_levels(levels: Sequence[Level]) -> None:
     """torch repeats one cell, and every layer reads all directions of the one below."""
     cells = [cell for level in levels for cell, _ in level]
     alike = {
