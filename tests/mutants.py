@@ -34,12 +34,14 @@ MUTANTS = {
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
-        "engine/backward.py", "h=through_time.h + widen(d_outputs)", "h=through_time.h"
+        "engine/backward.py",
+        "h = jax.tree.map(jnp.add, through_time.h, widen(d_outputs))",
+        "h = through_time.h",
     ),
     "the output's cotangent replaces the one from time": Mutant(
         "engine/backward.py",
-        "h=through_time.h + widen(d_outputs)",
-        "h=widen(d_outputs)",
+        "h = jax.tree.map(jnp.add, through_time.h, widen(d_outputs))",
+        "h = widen(d_outputs)",
     ),
     "the backward loop runs forwards": Mutant(
         "engine/backward.py",
@@ -106,7 +108,7 @@ MUTANTS = {
     ),
     "what a reset cuts off is forgotten": Mutant(
         "engine/backward.py",
-        "cast_like(d_reset_to, task.reset_to)",
+        "as_cotangent(d_reset_to, task.reset_to)",
         "jax.tree.map(jnp.zeros_like, task.reset_to)",
         option="resets",
     ),
@@ -336,8 +338,8 @@ MUTANTS = {
     ),
     "the start state lies whole on every device": Mutant(
         "unroll.py",
-        "return laid_out(cell, Task(params, start, Sequence(xs, skips, resets), reset_to))",
-        "return Task(params, start, Sequence(xs, skips, resets), reset_to)",
+        "laid_out(engine, task)",
+        "task",
         cell="gru",
         option="explicit",
         judge="sharded",

@@ -41,6 +41,11 @@ from .adjoints import Adjoints as Adjoints
 from .adjoints import adjoints as adjoints
 from .truncated import truncated as truncated
 
+# Any step function.
+from .derive import DerivedState as DerivedState
+from .derive import derive as derive
+from .derive import scan as scan
+
 # Layers.
 from .compose.layer import Layer as Layer
 from .compose.layer import layer as layer

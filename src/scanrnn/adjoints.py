@@ -109,7 +109,7 @@ def adjoints(
     0.0
     """
     given = Given(start, lengths, mask, resets, reset_to)
-    task, layout = task_of(cell, params, xs, given, batch_first)
+    cell, task, layout, leave = task_of(cell, params, xs, given, batch_first)
     d_hs, d_final = _cotangents(cell, task, layout, d_outputs, d_final)
     axes = varying_axes((task, d_hs, d_final))
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
@@ -122,7 +122,7 @@ def adjoints(
     total = join_streams(through_time, d_hs)
     from_output = jax.tree.map(jnp.zeros_like, through_time)._replace(h=d_hs)
     streams = (from_output, through_time, total)
-    return Adjoints(*(layout.leave(cast_like(s, task.start)) for s in streams))
+    return Adjoints(*(leave(layout.leave(cast_like(s, task.start))) for s in streams))
 
 
 def _cotangents(

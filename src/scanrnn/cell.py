@@ -108,6 +108,12 @@ class Cell(NamedTuple):
     pull: Callable[[Params, Tape, State], tuple[State, Delta]]
     collect: Callable[[Params, Array, State, Delta], tuple[Params, Array | None]]
     made_by: Call | None = None
+    # Of a cell that was derived from a step, which has no shapes of its own: the cell
+    # at the shapes of params, xs and a start state (or None), that state as the engine
+    # carries it, and how it is given back.
+    enter: Callable[[Params, Any, Any], tuple["Cell", State, Any]] | None = None
+    # Zeros of what `pull` returns beside each delta, to be summed over the steps.
+    sums: Callable[[Params], Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return made.reduced(self)
@@ -117,6 +123,21 @@ class Cell(NamedTuple):
 
     def __str__(self) -> str:
         return made.sentence(self)
+
+
+def no_init(key: Array, input_size: int, dtype: DTypeLike | None = None) -> Params:
+    """In the place of `init` where params are given by hand."""
+    raise ValueError(
+        "expected a cell that draws its params, got one that was derived without "
+        "init=; pass params by hand"
+    )
+
+
+def no_start(batch_size: int, dtype: DTypeLike | None = None) -> State:
+    """In the place of `start` where the start state is given by hand."""
+    raise ValueError(
+        "expected a start state, got none: the cell was derived without start="
+    )
 
 
 def hidden_size(cell: Cell) -> int:

@@ -1,5 +1,6 @@
 """One step of a cell: no time axis, no tape, no loop. For serving and environments."""
 
+from collections.abc import Callable
 from typing import Any
 
 import jax
@@ -18,6 +19,8 @@ def step_of_cell(
 ) -> tuple[Array, State]:
     """The output of one step, and the state after it; see `sr.step`."""
     check_cell(cell)
+    if cell.enter is not None:
+        return _step_of_derived(cell.enter, params, state, as_array("x", x))
     params, given = as_arrays("params", params), as_array("x", x)
     state = as_arrays("state", state)
     batched = given.ndim > (0 if is_tokens(given) else 1)
@@ -34,6 +37,17 @@ def step_of_cell(
     drive = jax.tree.map(lambda leaf: leaf[0], drives)
     after = cast_like(cell.step(params, widen(before), drive)[0], before)
     return layout.leave_state((after.h, after))
+
+
+def _step_of_derived(
+    enter: Callable[..., Any], params: Params, state: State, x: Array
+) -> tuple[Array, State]:
+    xs = x[None]
+    engine, before, leave = enter(params, xs, as_arrays("state", state))
+    drives = engine.project(params, xs)
+    drive = jax.tree.map(lambda leaf: leaf[0], drives)
+    after = cast_like(engine.step(params, before, drive)[0], before)
+    return after.h, leave(after)
 
 
 def _has_axes(tree: Any) -> bool:

@@ -83,7 +83,8 @@ def truncated(
     hold = one_of("masked", masked, ("zero", "hold")) == "hold"
     windows = Windows(*_windows(every, back), whole_number("unroll", unroll), whole)
     given = Given(start, lengths, mask, resets, reset_to)
-    task, layout = task_of(cell, params, xs, given, batch_first)
+    asked = task_of(cell, params, xs, given, batch_first)
+    task = asked.task
     if back >= task.length:
         return full(
             cell, params, xs, start, lengths=lengths, mask=mask, resets=resets,
@@ -92,8 +93,8 @@ def truncated(
         )  # fmt: skip
     # One direction is enough for the rule: the other is the same, turned round.
     turned = task._replace(sequence=_turn(task.sequence, reverse))
-    handed_out, final = states_of_windows(cell, windows, turned)
-    return unrolled(task, layout, _turn(handed_out, reverse), final, hold)
+    handed_out, final = states_of_windows(asked.cell, windows, turned)
+    return unrolled(asked, _turn(handed_out, reverse), final, hold)
 
 
 def _turn(tree: Tree, reverse: bool) -> Tree:

@@ -1,5 +1,6 @@
 """The public entry: check what came, turn lengths into skips, pick the way back."""
 
+from collections.abc import Callable
 from typing import Any, Literal, NamedTuple, TypeAlias
 
 import jax
@@ -125,10 +126,10 @@ def unroll(
     )
     hold = one_of("masked", masked, ("zero", "hold")) == "hold"
     given = Given(start, lengths, mask, resets, reset_to)
-    task, layout = task_of(cell, params, xs, given, batch_first)
-    way = way_for(backward, cell, task.params, task.sequence.xs)
-    handed_out, final = states_of(cell, task, course, way)
-    return unrolled(task, layout, handed_out, final, hold)
+    asked = task_of(cell, params, xs, given, batch_first)
+    way = way_for(backward, asked.cell, asked.task)
+    handed_out, final = states_of(asked.cell, asked.task, course, way)
+    return unrolled(asked, handed_out, final, hold)
 
 
 class Given(NamedTuple):
@@ -141,30 +142,40 @@ class Given(NamedTuple):
     reset_to: State | None
 
 
+class Asked(NamedTuple):
+    """What the engine walks, and how its results become those of the caller."""
+
+    cell: Cell
+    task: Task
+    layout: Layout
+    leave: Callable[[State], Any]  # the caller's form of a state
+
+
 def task_of(
     cell: Cell, params: Params, xs: ArrayLike, given: Given, batch_first: bool
-) -> tuple[Task, Layout]:
+) -> Asked:
     """Checks the arguments of `unroll`, and makes them what the engine walks."""
     check_cell(cell)
     params, inputs = as_arrays("params", params), as_array("xs", xs)
     layout = layout_of(inputs, flag("batch_first", batch_first))
     try:
-        task = _task(cell, params, layout.enter(inputs), given, layout)
+        asked = _asked(cell, params, layout.enter(inputs), given, layout)
     except ValueError as error:
         if not layout.told() or layout.told() in str(error):
             raise
         raise ValueError(f"{error}{layout.told()}") from error
-    return vary_along(task, varying_axes(task)), layout
+    return asked._replace(task=vary_along(asked.task, varying_axes(asked.task)))
 
 
-def unrolled(
-    task: Task, layout: Layout, handed_out: Any, final: State, hold: bool
-) -> Unrolled:
+def unrolled(asked: Asked, handed_out: Any, final: State, hold: bool) -> Unrolled:
     """What the engine handed out, as `unroll` returns it."""
     if not hold:
         zeros = jax.tree.map(jnp.zeros_like, handed_out)
-        handed_out = choose(task.sequence.skips, zeros, handed_out)
-    return Unrolled(layout.leave(handed_out), layout.leave_state(final))
+        handed_out = choose(asked.task.sequence.skips, zeros, handed_out)
+    outputs = asked.layout.leave(handed_out)
+    if isinstance(outputs, type(final)):
+        outputs = asked.leave(outputs)
+    return Unrolled(outputs, asked.leave(asked.layout.leave_state(final)))
 
 
 def valid_steps(
@@ -175,7 +186,9 @@ def valid_steps(
     return None if skips is None else ~skips
 
 
-def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -> Task:
+def _asked(
+    cell: Cell, params: Params, xs: Array, given: Given, layout: Layout
+) -> Asked:
     """xs (T, B, ...), the rest as the caller gives it."""
     if xs.ndim < 2:
         raise ValueError(
@@ -183,6 +196,46 @@ def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -
             f"{xs.dtype} of {xs.ndim} axes"
         )
     skips = _skips(xs, given.lengths, given.mask, layout)
+    if given.resets is None and given.reset_to is not None:
+        raise ValueError("expected reset_to together with resets, got no resets")
+    resets = None if given.resets is None else as_array("resets", given.resets)
+    if resets is not None:
+        resets = layout.enter(resets)
+        check_flags("resets", resets, xs)
+    engine, start, reset_to, leave = _states(cell, params, xs, skips, given, layout)
+
+    # What a skipped step holds is no input: not a NaN, not a token out of range.
+    xs = choose(skips, jnp.zeros_like(xs), xs)
+    task = Task(
+        params,
+        start,
+        Sequence(xs, skips, resets),
+        None if resets is None else reset_to,
+    )
+    return Asked(engine, laid_out(engine, task), layout, leave)
+
+
+def _states(
+    cell: Cell,
+    params: Params,
+    xs: Array,
+    skips: Array | None,
+    given: Given,
+    layout: Layout,
+) -> tuple[Cell, State, State, Callable[[State], Any]]:
+    """The cell that the engine walks, its states, and the caller's form of a state."""
+    if cell.enter is not None:  # derived from a step: it has its own form of a state
+
+        def entered(name: str, value: State | None) -> tuple[Cell, State, Any]:
+            assert cell.enter is not None
+            if value is not None:
+                value = layout.enter_state(as_arrays(name, value))
+            return cell.enter(params, xs, value)
+
+        engine, start, leave = entered("start", given.start)
+        if given.resets is None:
+            return engine, start, None, leave
+        return engine, start, entered("reset_to", given.reset_to)[1], leave
     check_inputs(cell, params, xs, skips)
     dtype = check_dtype(params)
 
@@ -191,18 +244,8 @@ def _task(cell: Cell, params: Params, xs: Array, given: Given, layout: Layout) -
             return cell.start(xs.shape[1], dtype)
         return _state(cell, name, value, xs, dtype, layout)
 
-    resets = reset_to = None
-    if given.resets is not None:
-        resets = layout.enter(as_array("resets", given.resets))
-        check_flags("resets", resets, xs)
-        reset_to = state("reset_to", given.reset_to)
-    elif given.reset_to is not None:
-        raise ValueError("expected reset_to together with resets, got no resets")
     start = state("start", given.start)
-
-    # What a skipped step holds is no input: not a NaN, not a token out of range.
-    xs = choose(skips, jnp.zeros_like(xs), xs)
-    return laid_out(cell, Task(params, start, Sequence(xs, skips, resets), reset_to))
+    return cell, start, state("reset_to", given.reset_to), lambda state: state
 
 
 def _state(

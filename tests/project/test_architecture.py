@@ -27,6 +27,12 @@ ORDER = [
     {"compose.pointwise", "compose.step"},
     {"compose.stack", "compose.recurrent_dropout"},
     {"compose.bidirectional"},
+    {"derive.flat"},
+    {"derive.parts", "derive.factors"},
+    {"derive.products"},
+    {"derive.program"},
+    {"derive.cell"},
+    {"derive.scan"},
     {"feedback.feeds", "feedback.forced"},
     {"feedback.cell"},
 ]
@@ -43,6 +49,7 @@ FACE = {
     "Cell",
     "Checkpointed",
     "DenseParams",
+    "DerivedState",
     "DropoutState",
     "FeedbackParams",
     "GRUParams",
@@ -63,6 +70,7 @@ FACE = {
     "adjoints",
     "bidirectional",
     "dense",
+    "derive",
     "dropout",
     "feedback",
     "forced",
@@ -78,6 +86,7 @@ FACE = {
     "recurrent_dropout",
     "residual",
     "rnn",
+    "scan",
     "softmax_cross_entropy",
     "stack",
     "step",
@@ -116,7 +125,7 @@ def imports(name, path):
 
 def test_the_spine_imports_only_what_stands_below():
     rank = {name: row for row, names in enumerate(ORDER) for name in names}
-    packages = {"__init__", "cells", "compose", "engine", "feedback"}
+    packages = {"__init__", "cells", "compose", "derive", "engine", "feedback"}
     spine = {
         name: path
         for name, path in modules()

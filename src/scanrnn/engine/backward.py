@@ -25,7 +25,7 @@ from .blocks import Blocks, Index, join, pick, view, walk
 from .mesh import lie_like, vary_along, varying_axes
 from .products import wide
 from .scan import Course, Rooms, Sequence, Task, rooms_for, run
-from .trees import cast_like, choose, narrow, widen
+from .trees import as_cotangent, cast_like, choose, narrow, numbers, widen
 from .ways import Autodiff, Backward, ByHand, Checkpointed, Kept, Part, steps_in_block
 
 
@@ -113,6 +113,8 @@ def _by_hand_backward(
 ) -> tuple[Task]:
     task, kept, entries = saved
     d_outputs, d_final = cotangents
+    d_outputs = numbers(d_outputs, task.start if course.states else task.start.h)
+    d_final = numbers(d_final, task.start)
 
     def body(
         carry: tuple[State, State, Params], at: Index, size: int, entry: State
@@ -149,10 +151,10 @@ def _by_hand_backward(
     d_state, d_reset_to, d_params = carry
     return (
         Task(
-            cast_like(d_params, task.params),
-            cast_like(d_state, task.start),
-            Sequence(join(d_xs)),
-            cast_like(d_reset_to, task.reset_to),
+            as_cotangent(d_params, task.params),
+            as_cotangent(d_state, task.start),
+            Sequence(as_cotangent(join(d_xs), task.sequence.xs)),
+            as_cotangent(d_reset_to, task.reset_to),
         ),
     )
 
@@ -168,7 +170,7 @@ def pull_back(
     d_outputs: Array | State,
     d_state: State,
     d_reset_to: State | None,
-    keep: Callable[[State, Delta], Any] = lambda through_time, delta: delta,
+    keep: Callable[[State, Delta], Any] | None = None,
     first: Index = 0,
 ) -> tuple[State, State | None, Any]:
     """(1) to (3) over the steps of a block, the latest first.
@@ -178,19 +180,20 @@ def pull_back(
         d_state: what arrives through time at the latest step.
         d_reset_to: where the cotangents that resets cut off are summed, or None.
         keep: what to stack of each step, from the cotangent that arrives through
-            time and the delta; the delta if not given.
+            time and the delta; the delta if not given, and beside all of them what
+            the cell sums over the steps.
         first: where among the tapes that of the first step stands.
 
     Returns:
         What is left of d_state before the earliest step, d_reset_to, and what `keep`
         kept.
     """
-    if d_state.h.shape == task.start.h.shape:  # and not of several windows
+    if _shapes(d_state.h) == _shapes(task.start.h):  # and not of several windows
         d_state = lie_like(d_state, task.start)  # zeros may have been made whole
     zeros = jax.tree.map(jnp.zeros_like, d_state)
 
-    def body(carry: tuple[State, State | None], at: Any) -> Any:
-        through_time, d_reset_to = carry
+    def body(carry: tuple[State, State | None, Any], at: Any) -> Any:
+        through_time, d_reset_to, summed = carry
         step, d_output, skip, reset = at
         tape = widen(pick(tapes, first + step))
         d_state = join_streams(through_time, d_output)  # (1)
@@ -202,24 +205,38 @@ def pull_back(
             cut = choose(reset, d_prev, zeros)
             d_reset_to = jax.tree.map(jnp.add, d_reset_to, cut)
         d_prev = choose(reset, zeros, d_prev)  # (3)
-        return (d_prev, d_reset_to), keep(through_time, narrow(delta, task.start))
+        if summed is not None:
+            delta, more = delta
+            summed = jax.tree.map(jnp.add, summed, more)
+        delta = narrow(delta, task.start)
+        kept = keep(through_time, delta) if keep else delta
+        return (d_prev, d_reset_to, summed), kept
 
-    steps = jnp.arange(jax.tree.leaves(d_outputs)[0].shape[0])
-    (d_state, d_reset_to), kept = lax.scan(
+    length = next((d.shape[0] for d in jax.tree.leaves(d_outputs)), task.length)
+    steps = jnp.arange(length)
+    summed = cell.sums(task.params) if cell.sums else None
+    (d_state, d_reset_to, summed), kept = lax.scan(
         body,
-        (d_state, d_reset_to),
+        (d_state, d_reset_to, vary_along(summed, varying_axes(d_state))),
         (steps, d_outputs, task.sequence.skips, task.sequence.resets),
         reverse=not course.reverse,
         unroll=course.unroll,
     )
+    if summed is not None and keep is None:
+        kept = kept, summed
     return d_state, d_reset_to, kept
+
+
+def _shapes(tree: Any) -> Any:
+    return jax.tree.map(jnp.shape, tree)
 
 
 def join_streams(through_time: State, d_outputs: Array | State) -> State:
     """(1): what arrives from what was handed out, h or the whole state, is added."""
-    if isinstance(d_outputs, Array):
-        return through_time._replace(h=through_time.h + widen(d_outputs))
-    return jax.tree.map(jnp.add, through_time, widen(d_outputs))
+    if isinstance(d_outputs, type(through_time)):
+        return jax.tree.map(jnp.add, through_time, widen(d_outputs))
+    h = jax.tree.map(jnp.add, through_time.h, widen(d_outputs))
+    return through_time._replace(h=h)
 
 
 def _zeros(d_state: State, task: Task) -> tuple[State | None, Params]:

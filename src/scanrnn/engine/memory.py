@@ -24,8 +24,9 @@ from jax.typing import ArrayLike
 from ..cell import Cell, Params
 from .arrays import shaped
 from .blocks import pick
-from .checks import check_cell, check_inputs
+from .checks import check_cell, check_dtype, check_inputs
 from .scan import Sequence, Task
+from .sizes import batch_of, is_number
 from .values import whole_number
 from .ways import (
     Backward,
@@ -68,8 +69,12 @@ class Budget:
         Raises:
             ValueError: if not even the leanest way fits.
         """
+        return self.choose_for(*_asked(cell, params, xs))
+
+    def choose_for(self, cell: Cell, task: Task) -> ByHand:
+        """The same, of a task of arrays or of shapes."""
         ways: tuple[ByHand, ...] = (Stored(), Recomputed(), Checkpointed())
-        needs = [temporary_bytes(cell, params, xs, backward=way) for way in ways]
+        needs = [_bytes(cell, task, way) for way in ways]
         for way, need in zip(ways, needs, strict=True):
             if need <= self.bytes:
                 return way
@@ -79,7 +84,7 @@ class Budget:
         )
         raise ValueError(
             f"expected a budget of at least {min(needs):,} bytes for inputs "
-            f"{jax.numpy.shape(xs)}, got {self.bytes:,} (needed: {told}); "
+            f"{task.sequence.xs.shape}, got {self.bytes:,} (needed: {told}); "
             "take a smaller batch or a shorter sequence"
         )
 
@@ -117,30 +122,32 @@ def temporary_bytes(
             "expected Stored(), Recomputed(block) or Checkpointed(every), got "
             f"{backward!r}: nothing is predicted of what JAX keeps"
         )
-    check_cell(cell)
-    params = jax.tree.map(lambda leaf: shaped("params", leaf), params)
-    xs = shaped("xs", xs)
-    shape: Any = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
-    check_inputs(cell, params, shape, None)  # values are not looked at
-    length, batch = xs.shape[:2]
-    size = steps_in_block(cell, backward, _task(cell, params, xs))
-    widths = _widths(cell, params, xs)
-    entries = -(-length // max(1, size)) * widths.state
-    turned = sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(params))
-    there, back = _phases(backward, widths, length, size)
-    floats = batch * (entries + max(there, back)) + turned
-    itemsize: int = jax.tree.leaves(params)[0].dtype.itemsize
-    return floats * itemsize
+    return _bytes(*_asked(cell, params, xs), backward)
 
 
-def way_for(
-    backward: Backward | Budget, cell: Cell, params: Params, xs: ArrayLike
-) -> Backward:
+def way_for(backward: Backward | Budget, cell: Cell, task: Task) -> Backward:
     """The way back that is meant; an error if it is none."""
     if isinstance(backward, Budget):
-        return backward.choose(cell, params, xs)
+        return backward.choose_for(cell, task)
     check_way(backward)
     return backward
+
+
+def _bytes(cell: Cell, task: Task, way: ByHand) -> int:
+    length, batch = task.length, batch_of(task)
+    if not is_number(length) or not is_number(batch):
+        raise ValueError(
+            f"expected numbers for T and B where bytes are told, got {length} and "
+            f"{batch}; under jax.export name a way back instead"
+        )
+    size = steps_in_block(cell, way, task)
+    widths = _widths(cell, task)
+    entries = -(-length // max(1, size)) * widths.state
+    turned = _floats(task.params)
+    there, back = _phases(way, widths, length, size)
+    floats = batch * (entries + max(there, back)) + turned
+    itemsize: int = jax.tree.leaves(task.params)[0].dtype.itemsize
+    return floats * itemsize
 
 
 class _Widths(NamedTuple):
@@ -154,20 +161,19 @@ class _Widths(NamedTuple):
     delta: int
 
 
-def _widths(cell: Cell, params: Params, xs: Any) -> _Widths:
-    batch = xs.shape[1]
-
-    def one(params: Params, xs: Any) -> Any:
-        state = cell.start(batch, jax.tree.leaves(params)[0].dtype)
+def _widths(cell: Cell, task: Task) -> _Widths:
+    def one(params: Params, state: Any, xs: Any) -> Any:
         drives = cell.project(params, xs)
         after, tape = cell.step(params, state, pick(drives, 0))
         _, delta = cell.pull(params, tape, after)
         tape = () if tape is after else tape
         return pick(xs, 0), pick(drives, 0), after, after.h, tape, delta
 
-    step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
-    parts = jax.eval_shape(one, params, step)
-    return _Widths(*(_floats(part) // max(1, batch) for part in parts))
+    step = jax.tree.map(
+        lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
+    )
+    parts = jax.eval_shape(one, task.params, task.start, step)
+    return _Widths(*(_floats(part) // max(1, batch_of(task)) for part in parts))
 
 
 def _phases(way: ByHand, of: _Widths, length: int, size: int) -> tuple[int, int]:
@@ -197,6 +203,24 @@ def _floats(tree: Any) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
 
 
-def _task(cell: Cell, params: Params, xs: Any) -> Task:
-    start = jax.eval_shape(lambda: cell.start(xs.shape[1]))
-    return Task(params, start, Sequence(xs))
+def _asked(cell: Cell, params: Params, xs: Any) -> tuple[Cell, Task]:
+    """The cell that the engine walks, and its task, as shapes."""
+    check_cell(cell)
+    params = jax.tree.map(lambda leaf: shaped("params", leaf), params)
+    xs = shaped("xs", xs)
+    enter = cell.enter
+    if enter is not None:
+        walked: list[Cell] = []
+
+        def start(params: Params, xs: Any) -> Any:
+            engine, state, _ = enter(params, xs, None)
+            walked.append(engine)
+            return state
+
+        state = jax.eval_shape(start, params, xs)
+        return walked[0], Task(params, state, Sequence(xs))
+    shape: Any = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
+    check_inputs(cell, params, shape, None)  # values are not looked at
+    dtype = check_dtype(params)
+    state = jax.eval_shape(lambda: cell.start(xs.shape[1], dtype))
+    return cell, Task(params, state, Sequence(xs))

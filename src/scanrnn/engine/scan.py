@@ -20,7 +20,7 @@ from .trees import cast_like, choose, narrow, widen
 class Sequence(NamedTuple):
     """What is fed step by step; time leads in every field."""
 
-    xs: Array  # (T, B, X) floats or (T, B) tokens
+    xs: Any  # (T, B, X) floats or (T, B) tokens; of `sr.scan` any pytree, time first
     skips: Array | None = None  # (T, B) bool: True passes the state through
     resets: Array | None = None  # (T, B) bool: True restarts from `reset_to` before t
 
@@ -36,7 +36,8 @@ class Task(NamedTuple):
     @property
     def length(self) -> int:
         """T."""
-        return self.sequence.xs.shape[0]
+        length: int = jax.tree.leaves(self.sequence.xs)[0].shape[0]
+        return length
 
 
 class Course(NamedTuple):
@@ -96,6 +97,7 @@ def run(
         body,
         (state, rooms),
         (times, given),
+        length=task.length,
         reverse=course.reverse,
         unroll=course.unroll,
     )

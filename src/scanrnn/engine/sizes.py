@@ -25,7 +25,7 @@ def default_block(cell: Cell, task: Task, share: int = 1) -> int:
 
     About √T of them where B is a symbol.
     """
-    length, batch = task.sequence.xs.shape[:2]
+    length, batch = task.length, batch_of(task)
     if not is_number(floats_of_drive(cell, task)):
         return root_of(length)
     least = -(-ROWS_AT_LEAST // max(1, batch))
@@ -35,10 +35,18 @@ def default_block(cell: Cell, task: Task, share: int = 1) -> int:
 
 def floats_of_drive(cell: Cell, task: Task) -> int:
     """The size of a drive of one step, the whole batch; nothing is computed."""
-    xs = task.sequence.xs
-    step = jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype)
+    step = jax.tree.map(
+        lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
+    )
     drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
     return max(1, sum(drive.size for drive in drives))
+
+
+def batch_of(task: Task) -> int:
+    """B; 1 where a step has no axes."""
+    leaf = jax.tree.leaves(task.sequence.xs)[0]
+    size: int = leaf.shape[1] if leaf.ndim > 1 else 1
+    return size
 
 
 def is_number(size: Any) -> bool:

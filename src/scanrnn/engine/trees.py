@@ -5,6 +5,7 @@ from typing import Any, TypeVar
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array
 
 from ..cell import State
@@ -38,8 +39,34 @@ def widen(tree: Tree) -> Tree:
 
 
 def narrow(tree: Tree, state: State) -> Tree:
-    """Floats in the dtype of the state: what is computed wide is stored narrow."""
-    return _map_floats(lambda leaf: leaf.astype(state.h.dtype), tree)
+    """Floats of a 16-bit state in its dtype: what is computed wide is stored narrow."""
+    dtype = getattr(state.h, "dtype", None)
+    if dtype is None or wide(dtype) == dtype:
+        return tree
+    return _map_floats(lambda leaf: leaf.astype(dtype), tree)
+
+
+def numbers(tree: Any, like: Any) -> Any:
+    """Cotangents with zeros of its dtype in the place of those that an integer has."""
+
+    def number(d_leaf: Any, leaf: Any) -> Array:
+        has_none = d_leaf.dtype == jax.dtypes.float0
+        return jnp.zeros(d_leaf.shape, leaf.dtype) if has_none else d_leaf
+
+    return jax.tree.map(number, tree, like)
+
+
+def as_cotangent(tree: Any, like: Any) -> Any:
+    """Cotangents in the dtype of what they belong to; of integers, float0."""
+    if tree is None:
+        return None
+
+    def cotangent(d_leaf: Array, leaf: Array) -> Any:
+        if jnp.issubdtype(leaf.dtype, jnp.inexact):
+            return d_leaf.astype(leaf.dtype)
+        return np.zeros(leaf.shape, jax.dtypes.float0)
+
+    return jax.tree.map(cotangent, tree, like)
 
 
 def _map_floats(function: Callable[[Array], Array], tree: Tree) -> Tree:

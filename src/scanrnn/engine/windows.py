@@ -83,6 +83,9 @@ def _backward(
     d_states, walk = _walk_back(cell, windows, task, tapes, *cotangents)
     d_states = choose(skips, jax.tree.map(jnp.zeros_like, d_states), d_states)
     _, deltas = _over_leading(cell).pull(task.params, widen(tapes), d_states)  # (3)
+    if cell.sums:
+        each, summed = deltas
+        deltas = each, jax.tree.map(lambda leaf: leaf.sum(0), summed)
     deltas = narrow(deltas, task.start)
     states = states_before(task, task.start, kept.states(), False)
     d_params, d_xs = cell.collect(task.params, task.sequence.xs, states, deltas)  # (4)
@@ -230,7 +233,8 @@ def _in_a_row(tree: Tree, length: int) -> Tree:
 
 def _over_leading(cell: Cell) -> Cell:
     """The same cell, with a `pull` of one more axis before the batch."""
-    return cell._replace(pull=jax.vmap(cell.pull, in_axes=(None, 0, 0)))
+    pull = jax.vmap(cell.pull, in_axes=(None, 0, 0))
+    return cell._replace(pull=pull, sums=None)
 
 
 def _repeat(tree: Tree, times: int) -> Tree:

@@ -1,0 +1,5 @@
+"""Any step function: its six functions found by a machine, in the step's jaxpr."""
+
+from .cell import DerivedState as DerivedState
+from .cell import derive as derive
+from .scan import scan as scan

@@ -1,0 +1,319 @@
+"""A cell from a step function alone: `sr.derive`.
+
+What is derived by hand for the cells on the shelf is the structure of every recurrence:
+some of a step depends on the params alone, some on its inputs, and only the rest waits
+for the state before it. `parts.py` cuts the step there, `program.py` transposes it.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeAlias
+
+import jax
+import jax.numpy as jnp
+from jax import Array
+from jax.typing import DTypeLike
+
+from ..cell import Cell, Init, Params, Start, no_init, no_start
+from ..engine.trees import cast_like
+from ..engine.values import shown
+from ..made import Call
+from .flat import is_literal
+from .products import struct
+from .program import Program
+
+Tree: TypeAlias = Any
+
+
+# step(params, state, x) -> (state, output)
+Step: TypeAlias = Callable[[Params, Any, Any], tuple[Any, Any]]
+
+
+class DerivedState(NamedTuple):
+    """The state of a step function, and its last output."""
+
+    h: Any  # the output; of `sr.scan` a tuple of its leaves
+    others: tuple[Any, ...]  # the leaves of the state that are not outputs as well
+
+
+class Shaped:
+    """A step function at one set of shapes: its program, and how its trees are read."""
+
+    def __init__(self, step: Callable[..., Any], params: Tree, state: Tree, x: Tree):
+        self.trees = tuple(jax.tree.structure(tree) for tree in (params, state, x))
+        leaves = tuple(jax.tree.leaves(tree) for tree in (params, state, x))
+        self.output: Any = None
+
+        def of_leaves(*leaves: Any) -> list[Any]:
+            given = map(jax.tree.unflatten, self.trees, leaves)
+            made = step(*given)
+            after, output = _pair(made)
+            _check_same(state, after)
+            self.output = jax.tree.structure(output)
+            return [*jax.tree.leaves(after), *jax.tree.leaves(output)]
+
+        self.program = Program(of_leaves, *leaves)
+        flat = self.program.parts.flat
+        after = {v: k for k, v in reversed(list(enumerate(flat.after)))}
+        # An output that is a leaf of the state after the step is kept once.
+        self.same: list[int | None] = []
+        for variable in flat.outputs:
+            k = None if is_literal(variable) else after.get(variable)
+            self.same.append(None if k in self.same else k)
+        self.rest = [k for k in range(len(flat.carry)) if k not in self.same]
+        self.output_structs = [struct(v.aval) for v in flat.outputs]
+
+    def state(self, carry: list[Any], outputs: list[Any]) -> DerivedState:
+        """Of the leaves of the carry and of the outputs."""
+        h = [outputs[j] if k is None else carry[k] for j, k in enumerate(self.same)]
+        others = tuple(carry[k] for k in self.rest)
+        is_array = self.output == jax.tree.structure(0)
+        return DerivedState(h[0] if is_array else tuple(h), others)
+
+    def carry(self, state: DerivedState) -> list[Any]:
+        """The leaves of the carry, in the dtypes that the step has."""
+        found: list[Any] = [None] * len(self.program.carry_structs)
+        for i, leaf in zip(self.rest, state.others, strict=True):
+            found[i] = leaf
+        for k, leaf in zip(self.same, jax.tree.leaves(state.h), strict=True):
+            if k is not None:
+                found[k] = leaf
+        structs = self.program.carry_structs
+        return [leaf.astype(s.dtype) for leaf, s in zip(found, structs, strict=True)]
+
+    def d_made(self, d_state: DerivedState) -> list[Any]:
+        """Cotangents of the floats among carry and outputs after the step."""
+        d_carry: list[Any] = [None] * len(self.program.carry_structs)
+        for i, leaf in zip(self.rest, d_state.others, strict=True):
+            d_carry[i] = leaf
+        d_outputs = jax.tree.leaves(d_state.h)
+        for j, k in enumerate(self.same):
+            if k is not None:
+                d_carry[k] = d_outputs[j]
+                d_outputs[j] = jnp.zeros_like(d_outputs[j])
+        return self.program.floats_of_made([*d_carry, *d_outputs])
+
+    def before(self, state: Tree) -> DerivedState:
+        """A state of the step, with zeros for outputs that it does not hold."""
+        zeros = [jnp.zeros(s.shape, s.dtype) for s in self.output_structs]
+        return self.state(jax.tree.leaves(state), zeros)
+
+    def user_state(self, state: DerivedState) -> Tree:
+        """The state of the step function."""
+        return jax.tree.unflatten(self.trees[1], self.carry(state))
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Leaves:
+    """Leaves of a drive, a tape or a delta, and the step that they belong to."""
+
+    leaves: Any
+    of: Shaped = dataclasses.field(metadata={"static": True})
+
+
+def derive(step: Step, *, init: Init | None = None, start: Start | None = None) -> Cell:
+    """A `Cell` from one step of a recurrence.
+
+    Args:
+        step: ``step(params, state, x) -> (state, output)``, of any pytrees of params
+            and state; x is the input of one step, (B, X) floats or (B,) tokens, and
+            the output an array (B, H). Everything it needs that is learned stands in
+            params; it may not close over traced values.
+        init: ``init(key, input_size, dtype) -> params``. If not given, params are
+            given by hand.
+        start: ``start(batch_size, dtype) -> state``. If not given, a start state is
+            given by hand.
+
+    Returns:
+        A `Cell`, for every verb. Run from a state of the step's own form, the final
+        state has that form; run from `cell.start` it is a `DerivedState`. Equal
+        arguments give an equal cell.
+
+    Raises:
+        ValueError: if step, init or start is no function. When the cell is used: if
+            the step changes the form, a shape or a dtype of the state.
+
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> def leak(params, h, x):
+    ...     h = h + jax.nn.sigmoid(params["rate"]) * (jnp.tanh(x @ params["w"]) - h)
+    ...     return h, h
+    >>> cell = sr.derive(leak)
+    >>> params = {"rate": jnp.zeros(4), "w": jnp.ones((3, 4))}
+    >>> run = sr.unroll(cell, params, jnp.ones((7, 2, 3)), jnp.zeros((2, 4)))
+    >>> run.outputs.shape, run.final.shape
+    ((7, 2, 4), (2, 4))
+    """
+    for name, function in (("step", step), ("init", init), ("start", start)):
+        if not callable(function) and (name == "step" or function is not None):
+            raise ValueError(f"expected {name}, a function, got {shown(function)}")
+    made: Cell = _derive(step, init, start)  # type: ignore[arg-type]  # functions hash
+    return made
+
+
+@functools.cache
+def _derive(step: Any, init: Any, start: Any) -> Cell:
+    made_by = Call.of(derive, step, init=init, start=start)
+
+    def shaped(params: Params, xs: Any, state: Any | None) -> Shaped:
+        batch = jax.tree.leaves(xs)[0].shape[1]
+        if state is None:
+            if start is None:
+                return no_start(batch)
+            state = jax.eval_shape(lambda: start(batch, _dtype_of(params)))
+        x = jax.eval_shape(lambda xs: jax.tree.map(lambda leaf: leaf[0], xs), xs)
+        return shaped_step(step, params, state, x)
+
+    def enter(params: Params, xs: Any, state: Any | None) -> tuple[Cell, Any, Any]:
+        if state is None:
+            if start is None:
+                return no_start(0)
+            state = start(jax.tree.leaves(xs)[0].shape[1], _dtype_of(params))
+            of = shaped(params, xs, state)
+            return cell_at(of), of.before(state), lambda state: state
+        if isinstance(state, DerivedState):
+            of = shaped(params, xs, None)
+            return cell_at(of), state, lambda state: state
+        of = shaped(params, xs, state)
+        return cell_at(of), of.before(state), of.user_state
+
+    def functions(params: Params, xs: Any) -> Cell:
+        return cell_at(shaped(params, xs, None))
+
+    def project(params: Params, xs: Any) -> Any:
+        return functions(params, xs).project(params, xs)
+
+    def first(batch_size: int, dtype: DTypeLike | None = None) -> DerivedState:
+        if start is None:
+            return no_start(batch_size)
+        return _start_at_any_size(step, init, start, batch_size, dtype)
+
+    return Cell(
+        init or no_init,
+        first if start else no_start,
+        project,
+        _step,
+        _pull,
+        _collect,
+        made_by,
+        enter,
+    )
+
+
+def _start_at_any_size(
+    step: Step, init: Init | None, start: Start, batch_size: int, dtype: Any
+) -> DerivedState:
+    """The start state; its output is zero, of the shape that the step gives it."""
+    state = start(batch_size, dtype)
+    if init is None:
+        raise ValueError(
+            "expected a cell with init= and start=, got no init: without params the "
+            "shape of the output is not known; pass the step's own start state instead"
+        )
+    params = jax.eval_shape(lambda: init(jax.random.key(0), 1, dtype))
+    x = jax.ShapeDtypeStruct((batch_size, 1), _dtype_of(params))
+    return shaped_step(step, params, state, x).before(state)
+
+
+@functools.cache
+def cell_at(of: Shaped) -> Cell:
+    """The cell of a step at one set of shapes."""
+
+    def project(params: Params, xs: Any) -> Leaves:
+        leaves = of.program.drives(jax.tree.leaves(params), jax.tree.leaves(xs))
+        return Leaves(leaves, of)
+
+    def sums(params: Params) -> list[Array]:
+        return of.program.zeros_of_staying(jax.tree.leaves(params))
+
+    has_sums = bool(of.program.parts.staying)
+    cell = Cell(no_init, no_start, project, _step, _pull, _collect)
+    return cell._replace(sums=sums if has_sums else None)
+
+
+def _step(params: Params, state: DerivedState, drive: Leaves) -> Any:
+    of = drive.of
+    made, lefts, tape = of.program.forward(
+        jax.tree.leaves(params), of.carry(state), drive.leaves
+    )
+    count = len(of.program.carry_structs)
+    return of.state(made[:count], made[count:]), Leaves((tape, lefts), of)
+
+
+def _pull(params: Params, tape: Leaves, d_state: DerivedState) -> Any:
+    of, (residuals, lefts) = tape.of, tape.leaves
+    d_carry, deltas, staying = of.program.backward(
+        jax.tree.leaves(params), residuals, of.d_made(d_state)
+    )
+    zeros = [jnp.zeros_like(leaf) for leaf in jax.tree.leaves(d_state.h)]
+    d_prev = cast_like(of.state(d_carry, zeros), d_state)
+    delta = Leaves((deltas, lefts), of)
+    return d_prev, (delta, staying) if of.program.parts.staying else delta
+
+
+def _collect(
+    params: Params, xs: Any, states_prev: DerivedState, deltas: Leaves
+) -> tuple[Params, Any]:
+    deltas, staying = deltas if isinstance(deltas, tuple) else (deltas, [])
+    of, (d_values, lefts) = deltas.of, deltas.leaves
+    program = of.program
+    before = dict(zip(program.parts.flat.carry, of.carry(states_prev), strict=True))
+    before.update(zip(program.stored_lefts(), lefts, strict=True))
+    leaves, tree = jax.tree.flatten(params)
+    x_leaves, x_tree = jax.tree.flatten(xs)
+    d_params, d_xs = program.collect(
+        leaves, x_leaves, before.__getitem__, d_values, staying
+    )
+    is_float = any(jnp.issubdtype(x.dtype, jnp.inexact) for x in x_leaves)
+    return (
+        jax.tree.unflatten(tree, d_params),
+        jax.tree.unflatten(x_tree, d_xs) if is_float else None,
+    )
+
+
+def shaped_step(step: Any, params: Tree, state: Tree, x: Tree) -> Shaped:
+    """The step at these shapes; traced once for each set of them."""
+    trees = tuple(jax.tree.structure(tree) for tree in (params, state, x))
+    avals = tuple(
+        tuple(jax.typeof(leaf) for leaf in jax.tree.leaves(tree))
+        for tree in (params, state, x)
+    )
+    return _shaped_step(step, trees, avals)
+
+
+@functools.lru_cache(maxsize=256)
+def _shaped_step(step: Any, trees: Any, avals: Any) -> Shaped:
+    structs = (list(map(struct, leaves)) for leaves in avals)
+    return Shaped(step, *map(jax.tree.unflatten, trees, structs))
+
+
+def _pair(made: Any) -> tuple[Any, Any]:
+    if not isinstance(made, tuple | list) or len(made) != 2:
+        raise ValueError(f"expected step to return (state, output), got {shown(made)}")
+    return made[0], made[1]
+
+
+def _check_same(before: Tree, after: Tree) -> None:
+    """The state keeps its form, its shapes and its dtypes."""
+    one: Any = jax.tree.structure(before)
+    other: Any = jax.tree.structure(after)
+    if one != other:
+        raise ValueError(
+            "expected step to return a state of the form of the one it was given, "
+            f"{one}, got {other}"
+        )
+    pairs = zip(jax.tree.leaves_with_path(before), jax.tree.leaves(after), strict=True)
+    for (path, one), leaf in pairs:
+        other = jax.typeof(leaf)
+        if one.shape != other.shape or one.dtype != other.dtype:
+            raise ValueError(
+                f"expected step to keep the state's leaf "
+                f"{jax.tree_util.keystr(path) or 'itself'}, {one.dtype} {one.shape}, "
+                f"got {other.dtype} {other.shape}"
+            )
+
+
+def _dtype_of(params: Params) -> Any:
+    dtypes = [leaf.dtype for leaf in jax.tree.leaves(params)]
+    return next((d for d in dtypes if jnp.issubdtype(d, jnp.floating)), None)

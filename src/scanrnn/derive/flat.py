@@ -1,0 +1,119 @@
+"""A step function as a flat jaxpr, and the reading and running of its equations."""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, NamedTuple
+
+import jax
+from jax.extend import core
+
+# Calls that only group equations: what they hold is read as if it stood outside.
+GROUPS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
+
+Env = dict[Any, Any]
+
+
+class Flat(NamedTuple):
+    """The equations of a function of leaves: params, carry, x -> carry, outputs."""
+
+    jaxpr: Any  # without calls
+    consts: tuple[Any, ...]
+    params: tuple[Any, ...]  # the variables of each kind
+    carry: tuple[Any, ...]
+    x: tuple[Any, ...]
+
+    @property
+    def after(self) -> tuple[Any, ...]:
+        """The variables of the carry after the step."""
+        return tuple(self.jaxpr.outvars[: len(self.carry)])
+
+    @property
+    def outputs(self) -> tuple[Any, ...]:
+        return tuple(self.jaxpr.outvars[len(self.carry) :])
+
+
+def flatten(
+    function: Callable[..., Sequence[Any]], params: Any, carry: Any, x: Any
+) -> Flat:
+    """Traces ``function(params, carry, x) -> leaves``, each a list of leaves."""
+    flat = flat_of(function, params, carry, x)
+    variables = iter(flat.jaxpr.invars)
+    kinds = [tuple(next(variables) for _ in kind) for kind in (params, carry, x)]
+    return Flat(flat.jaxpr, tuple(flat.consts), *kinds)
+
+
+def flat_of(function: Callable[..., Any], *structs: Any) -> Any:
+    """A closed jaxpr of leaves, calls inlined."""
+    closed = jax.make_jaxpr(function)(*structs)
+
+    def inlined(*leaves: Any) -> list[Any]:
+        return _inline(closed.jaxpr, closed.consts, leaves)
+
+    return jax.make_jaxpr(inlined)(*jax.tree.leaves(structs))
+
+
+def is_literal(variable: Any) -> bool:
+    """Whether it is a number that is written into the equation."""
+    return isinstance(variable, core.Literal)
+
+
+def read(env: Env, variable: Any) -> Any:
+    """Its value."""
+    return variable.val if is_literal(variable) else env[variable]
+
+
+def bind(equation: Any, values: Sequence[Any]) -> list[Any]:
+    """What an equation computes of these values."""
+    params = equation.primitive.get_bind_params(equation.params)
+    functions, params = params if isinstance(params, tuple) else ((), params)
+    with equation.ctx.manager:
+        made = equation.primitive.bind(*functions, *values, **params)
+    return list(made) if equation.primitive.multiple_results else [made]
+
+
+def run(equations: Iterable[Any], env: Env) -> Env:
+    """Computes the equations in their order, into the environment."""
+    for equation in equations:
+        values = bind(equation, [read(env, v) for v in equation.invars])
+        env.update(zip(equation.outvars, values, strict=True))
+    return env
+
+
+def evaluate(closed: Any, *leaves: Any) -> list[Any]:
+    """A closed jaxpr of these arguments."""
+    env: Env = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
+    env.update(zip(closed.jaxpr.invars, leaves, strict=True))
+    run(closed.jaxpr.eqns, env)
+    return [read(env, v) for v in closed.jaxpr.outvars]
+
+
+def needed_for(equations: Sequence[Any], wanted: Iterable[Any]) -> list[Any]:
+    """Those equations on which the wanted variables depend."""
+    alive = {v for v in wanted if not is_literal(v)}
+    kept = []
+    for equation in reversed(equations):
+        if equation.effects or any(v in alive for v in equation.outvars):
+            kept.append(equation)
+            alive.update(v for v in equation.invars if not is_literal(v))
+    return kept[::-1]
+
+
+def used(jaxpr: Any) -> set[Any]:
+    """The variables that the results of a jaxpr depend on."""
+    kept = needed_for(jaxpr.eqns, jaxpr.outvars)
+    read_ones = {v for e in kept for v in e.invars if not is_literal(v)}
+    return read_ones | {v for v in jaxpr.outvars if not is_literal(v)}
+
+
+def _inline(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    env: Env = dict(zip(jaxpr.constvars, consts, strict=True))
+    env.update(zip(jaxpr.invars, leaves, strict=True))
+    for equation in needed_for(jaxpr.eqns, jaxpr.outvars):
+        values = [read(env, v) for v in equation.invars]
+        inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
+        if equation.primitive.name in GROUPS and inner is not None:
+            consts = getattr(inner, "consts", ())
+            made = _inline(getattr(inner, "jaxpr", inner), consts, values)
+        else:
+            made = bind(equation, values)
+        env.update(zip(equation.outvars, made, strict=True))
+    return [read(env, v) for v in jaxpr.outvars]
