@@ -44,6 +44,8 @@ from .truncated import truncated as truncated
 # Any step function.
 from .derive import DerivedState as DerivedState
 from .derive import derive as derive
+from .derive import Placement as Placement
+from .derive import placement as placement
 from .derive import scan as scan
 
 # Layers.
