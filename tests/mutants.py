@@ -29,8 +29,8 @@ MUTANTS = {
     # The two streams, and the order of time.
     "the carry from the next step is dropped": Mutant(
         "engine/backward.py",
-        "return (d_prev, d_reset_to), keep(through_time, narrow(delta, task.start))",
-        "return (zeros, d_reset_to), keep(through_time, narrow(delta, task.start))",
+        "return (d_prev, d_reset_to, summed), kept",
+        "return (zeros, d_reset_to, summed), kept",
         option="plain",
     ),
     "the stream from the outputs is dropped": Mutant(
@@ -261,7 +261,7 @@ MUTANTS = {
     "a mask says what is skipped": Mutant("unroll.py", "return ~flags", "return flags"),
     "a masked step has an output": Mutant(
         "unroll.py",
-        "handed_out = choose(task.sequence.skips, zeros, handed_out)",
+        "handed_out = choose(asked.task.sequence.skips, zeros, handed_out)",
         "pass",
     ),
     "what padding holds is fed": Mutant(
@@ -313,8 +313,8 @@ MUTANTS = {
     # A batch that is cut over devices; the option is the kind of mesh.
     "weights are not said to vary": Mutant(
         "unroll.py",
-        "return vary_along(task, varying_axes(task))",
-        "return task",
+        "vary_along(asked.task, varying_axes(asked.task))",
+        "asked.task",
         cell="gru",
         option="shard_map",
         judge="sharded",

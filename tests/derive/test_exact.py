@@ -12,6 +12,7 @@ from pairs import each
 from steps import B, H, T, X, drawn, recurrences
 
 import scanrnn as sr
+from scanrnn import verify
 
 ALL = recurrences()
 MASKED = ["gru of separate gates", "attention", "ode"]
@@ -262,3 +263,9 @@ XS = jnp.ones((T, B, X))
 def test_one_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
+
+
+def test_a_derived_cell_is_audited_and_proved():
+    assert verify.check(CELL, quick=True).passed
+    proof = verify.prove(CELL, ways=[sr.Stored()], steps=[3], draws=1)
+    assert proof.passed, str(proof)

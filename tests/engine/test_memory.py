@@ -102,7 +102,7 @@ def test_a_budget_changes_no_number():
 
 def test_tokens_take_no_more_than_a_float_each():
     cell = sr.gru(64)
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 65))
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 65, "float32"))
     tokens = jax.ShapeDtypeStruct((1000, 16), "int32")
     floats = jax.ShapeDtypeStruct((1000, 16, 65), "float32")
     assert sr.temporary_bytes(cell, params, tokens) < sr.temporary_bytes(

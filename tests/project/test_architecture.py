@@ -32,7 +32,7 @@ ORDER = [
     {"derive.products"},
     {"derive.program"},
     {"derive.cell"},
-    {"derive.scan", "derive.placement"},
+    {"derive.scan", "derive.moved"},
     {"feedback.feeds", "feedback.forced"},
     {"feedback.cell"},
 ]

@@ -2,6 +2,6 @@
 
 from .cell import DerivedState as DerivedState
 from .cell import derive as derive
-from .placement import Placement as Placement
-from .placement import placement as placement
+from .moved import Placement as Placement
+from .moved import placement as placement
 from .scan import scan as scan

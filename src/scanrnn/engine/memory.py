@@ -110,7 +110,7 @@ def temporary_bytes(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.lstm(64)
-    >>> params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8))
+    >>> params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8, "float32"))
     >>> xs = jax.ShapeDtypeStruct((1000, 16, 8), "float32")
     >>> needs = [sr.temporary_bytes(cell, params, xs, backward=way)
     ...          for way in (sr.Stored(), sr.Recomputed(), sr.Checkpointed())]

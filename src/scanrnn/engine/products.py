@@ -13,9 +13,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.sharding import PartitionSpec
 from jax.typing import DTypeLike
+
+from .values import shown
 
 
 def wide(dtype: DTypeLike) -> Any:
@@ -35,11 +38,11 @@ def floating(dtype: DTypeLike | None) -> Any:
         ValueError: if it is no floating dtype.
     """
     try:
-        known = or_default(dtype)
+        known = None if isinstance(dtype, Array | np.ndarray) else or_default(dtype)
     except TypeError:
         known = None
     if known is None or not jnp.issubdtype(known, jnp.floating):
-        raise ValueError(f"expected dtype, a floating one, got {dtype!r}")
+        raise ValueError(f"expected dtype, a floating one, got {shown(dtype)}")
     return known
 
 

@@ -97,7 +97,7 @@ def run(
         body,
         (state, rooms),
         (times, given),
-        length=task.length,
+        length=None if jax.tree.leaves(given) else task.length,
         reverse=course.reverse,
         unroll=course.unroll,
     )

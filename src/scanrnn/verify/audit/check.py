@@ -232,10 +232,12 @@ def pull_rows(cell: Cell, point: Point) -> Iterator[Row]:
     one, two = draw(), draw()
     both = jax.tree.map(lambda a, b: a - 2 * b, one, two)
     of_one, of_two, of_both, right = jax.device_get(pulled(point, one, two, both))
-    for field in point.start._fields:
-        a, b, c, r = (getattr(x, field) for x in (of_one, of_two, of_both, right))
-        yield _pull_row(f"pull d_{field}_prev", "linearity", c, a - 2 * b, one, two)
-        yield _pull_row(f"pull d_{field}_prev", "vjp of step", a, r, one, two)
+    paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(point.start)]
+    leaves = map(jax.tree.leaves, (of_one, of_two, of_both, right))
+    for path, a, b, c, r in zip(paths, *leaves, strict=True):
+        name = f"pull d_{jax.tree_util.keystr(path, simple=True, separator='.')}_prev"
+        yield _pull_row(name, "linearity", c, a - 2 * b, one, two)
+        yield _pull_row(name, "vjp of step", a, r, one, two)
 
 
 def _pull_row(leaf: str, oracle: str, found: Any, right: Any, *sizes: Any) -> Row:
