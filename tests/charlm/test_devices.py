@@ -147,7 +147,7 @@ def long(place):
     return losses(RunDirectory(place / "long"))
 
 
-@pytest.mark.parametrize("killed", [0, 1])
+@pytest.mark.parametrize("killed", [pytest.param(0, marks=pytest.mark.exhaustive), 1])
 def test_a_killed_process_ends_the_other_and_the_run_resumes(
     place, long, killed, monkeypatch
 ):

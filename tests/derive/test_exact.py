@@ -6,6 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy
+from by_numpy import there_and_back as numpy_run
 from cases import CELLS, WAYS, assert_close, problem
 from cases import T as LONG
 from pairs import each
@@ -34,10 +36,14 @@ def numbers(tree):
     return [x for x in jax.tree.leaves(tree) if x.dtype != jax.dtypes.float0]
 
 
-@functools.partial(jax.jit, static_argnums=0)
 def there_and_back(run, *arguments):
-    made, pull = jax.vjp(run, *arguments)
-    return made, pull(random_like(made))
+    """What it makes, and the cotangents of what has some."""
+
+    def function(*arguments):
+        made, pull = jax.vjp(run, *arguments)
+        return made, numbers(pull(random_like(made)))
+
+    return by_numpy(function)(*arguments)
 
 
 @functools.cache
@@ -67,7 +73,7 @@ def test_every_step_has_the_gradients_of_lax_scan(name, way):
     want, d_want = oracle(name)
     assert jax.tree.structure(made) == jax.tree.structure(want)
     assert_close(made, want, steps=T)
-    assert_close(numbers(back), numbers(d_want), steps=4 * T)
+    assert_close(back, d_want, steps=4 * T)
 
 
 def with_masks(step):
@@ -126,8 +132,8 @@ def test_what_was_derived_by_hand_is_what_a_machine_derives(cell):
         state, _ = case.cell.step(params, state, drive)
         return state, state.h
 
-    got = case._replace(cell=sr.derive(step)).run()
-    assert_close(got, case.run(), steps=LONG)
+    got = numpy_run(case._replace(cell=sr.derive(step)))
+    assert_close(got, numpy_run(case), steps=LONG)
 
 
 def init(key, size, dtype=None):
@@ -269,3 +275,12 @@ def test_a_derived_cell_is_audited_and_proved():
     assert verify.check(CELL, quick=True).passed
     proof = verify.prove(CELL, ways=[sr.Stored()], steps=[3], draws=1)
     assert proof.passed, str(proof)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_compiled_the_numbers_are_the_same(way):
+    case = ALL["gru of joined inputs"]
+    run = derived("gru of joined inputs", backward=WAYS[way](sr))
+    got = jax.jit(lambda *a: jax.vjp(run, *a)[1](oracle("gru of joined inputs")[0]))
+    want = by_numpy(lambda *a: jax.vjp(run, *a)[1](oracle("gru of joined inputs")[0]))
+    assert_close(got(*case[1:]), want(*case[1:]), steps=4 * T)

@@ -74,7 +74,7 @@ def can_be(kind, form):
 
 
 def forms(*axes):
-    """The batch in pairs, and every other form somewhere; the rest is exhaustive."""
+    """Every form, cell and way somewhere; the rest is exhaustive."""
     others = sorted({*FORMS} - {"batch", "hidden"})
     return pairs(
         KINDS,
@@ -82,7 +82,7 @@ def forms(*axes):
         *axes,
         where=lambda kind, form, *_: can_be(kind, form),
         needed=[
-            *chosen(["placed", "auto", "shard_map"], ["batch"], *axes),
+            *chosen(["placed", "auto", "shard_map"], ["batch"], *axes, together=1),
             *chosen(["explicit"], others, *axes, together=1),
             # The gates of every cell are cut in another way.
             *chosen(["placed"], ["hidden"], *axes, together=1),

@@ -6,6 +6,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy, there_and_back
 from cases import CELLS, WAYS, B, T, X, assert_close, problem
 from pairs import each
 
@@ -21,7 +22,7 @@ def batch_first(case, verb, **more):
     sequences = {k: v for k, v in case.options.items() if k in ("mask", "resets")}
     options = case.options | turned(sequences) | more
 
-    @jax.jit
+    @by_numpy
     def run(params, xs, d_run):
         def function(params, xs):
             return tuple(verb(case.cell, params, xs, case.start, **options))
@@ -45,9 +46,9 @@ def test_batch_first_is_time_first_turned(option, verb, more):
     case = problem("gru", option)
     run, cotangents = batch_first(case, verb, batch_first=True, **more)
     if verb is sr.unroll:
-        want, d_want = case.run()
+        want, d_want = there_and_back(case)
     else:
-        want, d_want = case.run(_Truncated, every=3, back=5)
+        want, d_want = there_and_back(case, _Truncated, every=3, back=5)
     assert_close(run, want)
     assert_close(cotangents, d_want[:2])
 
@@ -87,8 +88,10 @@ def test_a_sequence_without_a_batch_is_a_batch_of_one(cell, option):
             k: pick(v, axes[k]) if k in axes else v for k, v in case.options.items()
         }
 
-    @functools.partial(jax.jit, static_argnums=0)
     def value_and_grad(pick, params, start):
+        return by_numpy(functools.partial(_value_and_grad, pick))(params, start)
+
+    def _value_and_grad(pick, params, start):
         def loss(params, start):
             run = sr.unroll(case.cell, params, pick(case.xs, 1), start, **options(pick))
             return sum(jnp.sum(jnp.sin(leaf)) for leaf in jax.tree.leaves(run)), run
@@ -123,12 +126,13 @@ def test_whole_states_and_their_gradients(cell, option, way):
         lambda leaf: jnp.asarray(rng.normal(size=(T, *leaf.shape))), case.start
     )
     case = case._replace(d_run=(d_states, case.d_run[1]))
-    want = case.run(backward=sr.Autodiff(), outputs="states", masked="hold")
+    want = there_and_back(case, backward=sr.Autodiff(), outputs="states", masked="hold")
     if way == "truncated":  # nothing is cut off; still its own rule
-        got = case.run(_Truncated, every=3, back=T - 1, outputs="states", masked="hold")
+        windows = {"every": 3, "back": T - 1, "outputs": "states", "masked": "hold"}
+        got = there_and_back(case, _Truncated, **windows)
         assert_close(got[0], want[0])
         return
-    got = case.run(backward=WAYS[way](sr), outputs="states", masked="hold")
+    got = there_and_back(case, backward=WAYS[way](sr), outputs="states", masked="hold")
     assert_close(got, want)
 
 
@@ -136,8 +140,9 @@ def test_truncated_whole_states_have_the_gradient_of_their_window():
     """Every state by itself: what reaches the inputs is what its window holds."""
     case = problem("lstm", length=5)
 
-    @functools.partial(jax.jit, static_argnums=0)
     def d_xs(back, xs):
+        @by_numpy
+        @jax.grad
         def memory(xs):
             run = sr.truncated(
                 case.cell, case.params, xs, case.start, every=1, back=back,
@@ -145,13 +150,14 @@ def test_truncated_whole_states_have_the_gradient_of_their_window():
             )  # fmt: skip
             return jnp.sum(run.outputs.c[4])
 
-        return jax.grad(memory)(xs)
+        return memory(xs)
 
     for back in (2, 3):
         got = np.asarray(d_xs(back, case.xs))
         assert not np.any(got[: 5 - back]) and np.all(got[5 - back :] != 0)
         before = sr.unroll(case.cell, case.params, case.xs[: 5 - back], case.start)
 
+        @by_numpy
         @jax.grad
         def window(xs, start=before.final):
             return jnp.sum(sr.unroll(case.cell, case.params, xs, start).final.c)
@@ -196,7 +202,7 @@ def test_no_input_is_a_row_of_zeros():
     tokens = case.xs.at[0].set(-1).at[4, 2:].set(-1)
     rows = jax.nn.one_hot(tokens, X, dtype=jnp.float64)  # zero for -1
 
-    @jax.jit
+    @by_numpy
     def value_and_grad(params, xs):
         def loss(params):
             run = sr.unroll(case.cell, params, xs, case.start, reverse=True)
@@ -230,7 +236,9 @@ def test_without_a_bias_is_with_a_bias_of_zero(tokens):
         def loss(params, cell):
             return jnp.sum(jnp.sin(sr.unroll(cell, params, xs).outputs))
 
-        grad = jax.jit(jax.value_and_grad(loss), static_argnums=1)
+        def grad(params, cell):
+            return by_numpy(jax.value_and_grad(lambda p: loss(p, cell)))(params)
+
         value, d_params = grad(params, without)
         want, d_zero = grad(zero, cell)
         assert d_params.b is None and set(params._fields) == set(zero._fields)
