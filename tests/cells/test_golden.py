@@ -7,6 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from by_numpy import by_numpy
 from cases import WAYS, assert_close
 from pairs import each
 
@@ -43,8 +44,13 @@ def test_values_and_gradients(name, way):
     def run(params, xs, start):
         return tuple(sr.unroll(cell, params, xs, start, backward=backward))
 
-    (outputs, final), pull = jax.vjp(jax.jit(run), params, given["xs"], start)
-    d_params, d_xs, d_start = pull((given["d_outputs"], d_final))
+    @by_numpy
+    def there_and_back(params, xs, start):
+        made, pull = jax.vjp(run, params, xs, start)
+        return made, pull((given["d_outputs"], d_final))
+
+    made, cotangents = there_and_back(params, given["xs"], start)
+    (outputs, final), (d_params, d_xs, d_start) = made, cotangents
     got = {"outputs": outputs, "d_xs": d_xs}
     got |= {f"final_{k}": leaf for k, leaf in final._asdict().items()}
     got |= {f"d_{k}": leaf for k, leaf in d_start._asdict().items()}

@@ -96,7 +96,9 @@ def test_two_devices_learn_names_as_one(place):
     assert_same_curve(*curves)
 
 
-@pytest.mark.parametrize(("before", "after"), [(2, 1), (1, 2)])
+@pytest.mark.parametrize(
+    ("before", "after"), [(2, 1), pytest.param(1, 2, marks=pytest.mark.exhaustive)]
+)
 def test_a_run_goes_on_with_another_number_of_devices(place, one, before, after):
     run = RunDirectory(place / f"{before}to{after}")
     partly = fit(run, tiny(str(place / "corpus.txt"), devices=before, **FOUR))

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 from by_numpy import by_numpy, there_and_back
 from cases import CELLS, OPTIONS, WAYS, B, H, T, X, assert_close, problem, tolerance
-from pairs import each
+from pairs import each, pairs
 
 import scanrnn as sr
 
@@ -34,9 +34,7 @@ class InBlocks(sr.Stored):
 FOUR = WAYS | {"stored in blocks": lambda sr: InBlocks()}
 
 
-@pytest.mark.parametrize("way", FOUR)
-@pytest.mark.parametrize("option", OPTIONS)
-@pytest.mark.parametrize("cell", CELLS)
+@pytest.mark.parametrize(("cell", "option", "way"), pairs(CELLS, OPTIONS, FOUR))
 def test_equals_jax_grad_of_the_plain_scan(cell, option, way):
     got = there_and_back(problem(cell, option), backward=FOUR[way](sr))
     assert_close(got, oracle(cell, option))
