@@ -20,6 +20,7 @@ from ..engine.trees import cast_like
 from ..engine.values import shown
 from ..made import Call
 from .flat import is_literal
+from .over_time import collect
 from .products import struct
 from .program import Program
 
@@ -262,8 +263,8 @@ def _collect(
     before.update(zip(program.stored_lefts(), lefts, strict=True))
     leaves, tree = jax.tree.flatten(params)
     x_leaves, x_tree = jax.tree.flatten(xs)
-    d_params, d_xs = program.collect(
-        leaves, x_leaves, before.__getitem__, d_values, staying
+    d_params, d_xs = collect(
+        program, leaves, x_leaves, before.__getitem__, d_values, staying
     )
     is_float = any(jnp.issubdtype(x.dtype, jnp.inexact) for x in x_leaves)
     return (

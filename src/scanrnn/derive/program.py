@@ -6,11 +6,11 @@ that is zero added to each::
     there      w, carry, d -> carry', outputs, lefts, residuals     `forward`
     back       residuals, d_carry', d_outputs
                           -> d_carry, d_d, d_taps                   `backward`
-    all time   params, xs, lefts, d_d, d_taps -> d_params, d_xs     `collect`
+    all time   params, xs, lefts, d_d, d_taps -> d_params, d_xs     `over_time.py`
 
 `backward` is the transpose of `forward` by carry, d and the taps, found by JAX. It is
 linear in the cotangents. No weight is differentiated by there: what it needs is the
-cotangent of the tap; in `collect` the frontiers stand side by side over all of time.
+cotangent of the tap.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,11 +18,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array, lax
+from jax import Array
 
 from .factors import factored
 from .flat import Env, bind, flat_of, flatten, is_literal, needed_for, read, run, used
-from .parts import CONSTANT, INPUTS, PARAMS, WHOLE_PROGRAMS, Parts, partition
+from .frontiers import exchanged, is_float, needed_lefts
+from .parts import CONSTANT, INPUTS, PARAMS, WHOLE_PROGRAMS, partition
 from .products import rearranged, struct
 
 
@@ -33,16 +34,14 @@ class Program:
         """Traces ``step(params, carry, x) -> carry, outputs``, of leaves."""
         self.parts = partition(rearranged(flatten(step, params, carry, x)))
         self.carry_structs = [struct(v.aval) for v in self.parts.flat.carry]
-        self._needed_lefts = [
-            _needed_lefts(self.parts, e) for e in self.parts.frontiers
-        ]
+        self.needed_lefts = [needed_lefts(self.parts, e) for e in self.parts.frontiers]
         self._trace()
 
     # There.
 
     def weights(self, params: Sequence[Array]) -> list[Array]:
         """The values of params that are read later."""
-        env = self._env(zip(self.parts.flat.params, params, strict=True))
+        env = self.env(zip(self.parts.flat.params, params, strict=True))
         run(self.parts.once, env)
         return [env[v] for v in self.parts.weights]
 
@@ -51,7 +50,7 @@ class Program:
         weights = self.weights(params)
 
         def one(x: Sequence[Array]) -> list[Array]:
-            return self._drive(weights, x)
+            return self.drive(weights, x)
 
         return jax.vmap(one)(list(xs))
 
@@ -95,128 +94,29 @@ class Program:
         d_carry = [jnp.zeros(s.shape, s.dtype) for s in self.carry_structs]
         for i, value in zip(self._carry_floats, found[:n], strict=True):
             d_carry[i] = value
-        staying = found[len(found) - len(self._staying) :]
+        staying = found[len(found) - len(self.staying) :]
         return d_carry, [found[n + i] for i in self._distinct], staying
 
     def zeros_of_staying(self, params: Sequence[Array]) -> list[Array]:
         """Where the gradients of those weights are summed that stay in the loop."""
         weights = dict(zip(self.parts.weights, self.weights(params), strict=True))
-        return [jnp.zeros_like(weights[v]) for v in self._staying]
+        return [jnp.zeros_like(weights[v]) for v in self.staying]
 
     def floats_of_made(self, leaves: Sequence[Any]) -> list[Any]:
         """Of one leaf for each of carry and outputs, those of floats."""
         return [leaves[i] for i in self._made_floats]
-
-    # Over all of time.
-
-    def collect(
-        self,
-        params: Sequence[Array],
-        xs: Sequence[Array],
-        lefts: Callable[[Any], Array],
-        deltas: Sequence[Array],
-        d_staying: Sequence[Array],
-    ) -> tuple[list[Array], list[Array]]:
-        """The gradients of params and inputs: one product each over all of time.
-
-        Args:
-            lefts: the values (T, ...) of a variable that a frontier reads.
-            deltas: as `backward` gives them, (T, ...).
-            d_staying: summed over the steps.
-        """
-        length = xs[0].shape[0]
-        every = [deltas[i] for i in self._whose]
-        n_drives, n_taps = len(self._drive_floats), len(self._tap_structs)
-        d_drives, d_taps = every[:n_drives], every[n_drives : n_drives + n_taps]
-        p_floats, x_floats = _floats(params), _floats(xs)
-
-        def over_time(p: Sequence[Array], x: Sequence[Array]) -> Any:
-            weights = self.weights(_with(params, p_floats, p))
-            env = dict(zip(self.parts.weights, weights, strict=True))
-
-            def drive(x: Sequence[Array]) -> list[Array]:
-                return self._drive(weights, x)
-
-            drives = jax.vmap(drive)(_with(xs, x_floats, x))
-            of_inputs = dict(zip(self.parts.drives, drives, strict=True))
-            taps = [
-                self._frontier(k, env, of_inputs, lefts, length)
-                for k in range(len(self.parts.frontiers))
-            ]
-            taps += [
-                [jnp.broadcast_to(env[v], (length, *v.aval.shape))]
-                for v in self._passed_on()
-            ]
-            return (
-                [drives[i] for i in self._drive_floats],
-                [tap for group in taps for tap in group],
-                [env[v] for v in self._staying],
-            )
-
-        made, pull = jax.vjp(
-            over_time, [params[i] for i in p_floats], [xs[i] for i in x_floats]
-        )
-        cotangents = jax.tree.map(
-            lambda d, like: d.astype(like.dtype),
-            (d_drives, d_taps, list(d_staying)),
-            made,
-        )
-        d_params, d_xs = pull(cotangents)
-        return (
-            _with([jnp.zeros_like(p) for p in params], p_floats, d_params),
-            _with([jnp.zeros_like(x) for x in xs], x_floats, d_xs),
-        )
-
-    def _frontier(
-        self,
-        k: int,
-        env: Env,
-        of_inputs: Env,
-        lefts: Callable[[Any], Array],
-        length: int,
-    ) -> list[Array]:
-        """The results of a frontier over all of time, as functions of its weights."""
-        equation, parts = self.parts.frontiers[k], self.parts
-        variables = parts.lefts(equation)
-        values = []
-        for variable, needed in zip(variables, self._needed_lefts[k], strict=True):
-            if not needed:  # a sum has its derivative without them
-                shape = (length, *variable.aval.shape)
-                values.append(jnp.zeros(shape, variable.aval.dtype))
-            elif parts.kind(variable) == INPUTS:
-                values.append(lax.stop_gradient(of_inputs[variable]))
-            else:
-                values.append(lefts(variable).astype(variable.aval.dtype))
-
-        def one(values: Sequence[Array]) -> list[Array]:
-            there = dict(zip(variables, values, strict=True))
-            operands = [
-                env[v] if parts.kind(v) == PARAMS else self._constant(v, there)
-                for v in equation.invars
-            ]
-            made = bind(equation, operands)
-            return [y for y in made if _is_float(y)]
-
-        return jax.vmap(one, axis_size=length)(values)
-
-    def _constant(self, variable: Any, env: Env) -> Any:
-        if is_literal(variable) or variable in env:
-            return read(env, variable)
-        return self._env(())[variable]
 
     # Tracing, once.
 
     def _trace(self) -> None:
         parts, flat = self.parts, self.parts.flat
         made = flat.jaxpr.outvars
-        self._carry_floats = [i for i, v in enumerate(flat.carry) if _is_float(v.aval)]
-        self._made_floats = [i for i, v in enumerate(made) if _is_float(v.aval)]
-        self._drive_floats = [
-            i for i, v in enumerate(parts.drives) if _is_float(v.aval)
-        ]
-        self._staying = [v for v in parts.staying if _is_float(v.aval)]
-        outs = [v for e in parts.frontiers for v in e.outvars if _is_float(v.aval)]
-        self._tap_structs = [struct(v.aval) for v in (*outs, *self._passed_on())]
+        self._carry_floats = [i for i, v in enumerate(flat.carry) if is_float(v.aval)]
+        self._made_floats = [i for i, v in enumerate(made) if is_float(v.aval)]
+        self.drive_floats = [i for i, v in enumerate(parts.drives) if is_float(v.aval)]
+        self.staying = [v for v in parts.staying if is_float(v.aval)]
+        outs = [v for e in parts.frontiers for v in e.outvars if is_float(v.aval)]
+        self.tap_structs = [struct(v.aval) for v in (*outs, *self.passed_on())]
         weights = [struct(v.aval) for v in parts.weights]
         of_inputs = [struct(v.aval) for v in parts.drives]
         kept: dict[str, Any] = {}
@@ -232,8 +132,8 @@ class Program:
                 taps: Sequence[Array],
                 staying: Sequence[Array],
             ) -> tuple[list[Array], Any]:
-                c = _with(carry, self._carry_floats, c)
-                d = _with(drive, self._drive_floats, d)
+                c = exchanged(carry, self._carry_floats, c)
+                d = exchanged(drive, self.drive_floats, d)
                 made, lefts = self._loop(w, c, d, taps, staying)
                 return [made[i] for i in self._made_floats], (made, lefts)
 
@@ -241,9 +141,9 @@ class Program:
             _, pull, (made, lefts) = jax.vjp(
                 loop,
                 [carry[i] for i in self._carry_floats],
-                [drive[i] for i in self._drive_floats],
+                [drive[i] for i in self.drive_floats],
                 list(taps),
-                [here[v] for v in self._staying],
+                [here[v] for v in self.staying],
                 has_aux=True,
             )
             residuals, kept["tree"] = jax.tree.flatten(pull)
@@ -251,7 +151,7 @@ class Program:
             return [*made, *lefts, *residuals]
 
         leaves = [*weights, *self.carry_structs, *of_inputs]
-        self._there = jax.make_jaxpr(there)(leaves, self._tap_structs)
+        self._there = jax.make_jaxpr(there)(leaves, self.tap_structs)
         self._counts = kept["counts"]
         self._find_taps(len(leaves))
         _, _, residuals = self._results(self._there.jaxpr.outvars)
@@ -321,16 +221,16 @@ class Program:
     def _find_distinct(self) -> None:
         """Which cotangents are one and the same."""
         variables = self._factored.jaxpr.outvars[len(self._carry_floats) :]
-        variables = variables[: len(variables) - len(self._staying)]
+        variables = variables[: len(variables) - len(self.staying)]
         first: dict[Any, int] = {}
         self._distinct: list[int] = []
-        self._whose: list[int] = []
+        self.whose: list[int] = []
         for i, variable in enumerate(variables):
             key = ("literal", i) if is_literal(variable) else variable
             if key not in first:
                 first[key] = len(self._distinct)
                 self._distinct.append(i)
-            self._whose.append(first[key])
+            self.whose.append(first[key])
 
     def _loop(
         self,
@@ -342,10 +242,10 @@ class Program:
     ) -> tuple[list[Array], list[Array]]:
         """One step, with its taps: what it makes, and what its frontiers read."""
         parts, flat = self.parts, self.parts.flat
-        env = self._env(zip(parts.weights, weights, strict=True))
+        env = self.env(zip(parts.weights, weights, strict=True))
         env.update(zip(flat.carry, carry, strict=True))
         env.update(zip(parts.drives, drive, strict=True))
-        own = dict(zip(self._staying, staying, strict=True))
+        own = dict(zip(self.staying, staying, strict=True))
         frontiers, tap = {id(e) for e in parts.frontiers}, iter(taps)
         for equation in parts.loop:
             if equation.primitive.name in WHOLE_PROGRAMS:
@@ -354,19 +254,19 @@ class Program:
                 run_in = env
             made = bind(equation, [read(run_in, v) for v in equation.invars])
             if id(equation) in frontiers:
-                made = [y + next(tap) if _is_float(y) else y for y in made]
+                made = [y + next(tap) if is_float(y) else y for y in made]
             env.update(zip(equation.outvars, made, strict=True))
         lefts = [env[v] for v in self.stored_lefts()]
-        for variable in self._passed_on():
+        for variable in self.passed_on():
             env[variable] = env[variable] + next(tap)
         return [jnp.asarray(read(env, v)) for v in flat.jaxpr.outvars], lefts
 
-    def _passed_on(self) -> list[Any]:
+    def passed_on(self) -> list[Any]:
         """Values of params that a step hands on as they are."""
         found = dict.fromkeys(
             v
             for v in self.parts.flat.jaxpr.outvars
-            if self.parts.kind(v) == PARAMS and _is_float(v.aval)
+            if self.parts.kind(v) == PARAMS and is_float(v.aval)
         )
         return list(found)
 
@@ -374,7 +274,7 @@ class Program:
         """What frontiers read that neither the inputs nor the state before tell."""
         parts = self.parts
         found: dict[Any, None] = {}
-        for needed, equation in zip(self._needed_lefts, parts.frontiers, strict=True):
+        for needed, equation in zip(self.needed_lefts, parts.frontiers, strict=True):
             for variable, is_needed in zip(parts.lefts(equation), needed, strict=True):
                 elsewhere = (
                     parts.kind(variable) == INPUTS or variable in parts.flat.carry
@@ -383,14 +283,14 @@ class Program:
                     found[variable] = None
         return list(found)
 
-    def _drive(self, weights: Sequence[Array], x: Sequence[Array]) -> list[Array]:
+    def drive(self, weights: Sequence[Array], x: Sequence[Array]) -> list[Array]:
         """What the loop reads of the inputs of one step."""
-        env = self._env(zip(self.parts.weights, weights, strict=True))
+        env = self.env(zip(self.parts.weights, weights, strict=True))
         env.update(zip(self.parts.flat.x, x, strict=True))
         run(self.parts.drive, env)
         return [env[v] for v in self.parts.drives]
 
-    def _env(self, pairs: Any) -> Env:
+    def env(self, pairs: Any) -> Env:
         flat = self.parts.flat
         env: Env = dict(zip(flat.jaxpr.constvars, flat.consts, strict=True))
         constants = [
@@ -412,57 +312,6 @@ class Program:
             variables[made : made + lefts],
             variables[made + lefts :],
         )
-
-
-def _needed_lefts(parts: Parts, equation: Any) -> list[bool]:
-    """Which of what a frontier reads the gradient of its weights depends on."""
-    weights = [v for v in equation.invars if parts.kind(v) == PARAMS]
-    weights = [v for v in dict.fromkeys(weights) if _is_float(v.aval)]
-    lefts = list(dict.fromkeys(parts.lefts(equation)))
-    outs = [v for v in equation.outvars if _is_float(v.aval)]
-    if not weights or not outs:
-        return [False] * len(parts.lefts(equation))
-
-    def d_weights(w: Any, values: Any, d_made: Any) -> Any:
-        def made(w: Any) -> Any:
-            env = dict(zip(lefts, values, strict=True))
-            env.update(zip(weights, w, strict=True))
-            operands = [env[v] if v in env else _any_value(v) for v in equation.invars]
-            return [y for y in bind(equation, operands) if _is_float(y)]
-
-        return jax.vjp(made, w)[1](d_made)
-
-    structs = [[struct(v.aval) for v in vs] for vs in (weights, lefts, outs)]
-    closed = jax.make_jaxpr(d_weights)(*structs)
-    read_ones = used(closed.jaxpr)
-    values = closed.jaxpr.invars[len(weights) : len(weights) + len(lefts)]
-    needed = {v: there in read_ones for v, there in zip(lefts, values, strict=True)}
-    return [needed[v] for v in parts.lefts(equation)]
-
-
-def _any_value(variable: Any) -> Any:
-    """A literal, or zeros in the place of a constant."""
-    if is_literal(variable):
-        return variable.val
-    return jnp.zeros(variable.aval.shape, variable.aval.dtype)
-
-
-def _is_float(value: Any) -> bool:
-    return jnp.issubdtype(value.dtype, jnp.inexact)
-
-
-def _floats(leaves: Sequence[Array]) -> list[int]:
-    return [i for i, leaf in enumerate(leaves) if _is_float(leaf)]
-
-
-def _with(
-    leaves: Sequence[Any], indices: Sequence[int], values: Sequence[Any]
-) -> list[Any]:
-    """The leaves, some of them exchanged."""
-    found = list(leaves)
-    for i, value in zip(indices, values, strict=True):
-        found[i] = value
-    return found
 
 
 def _struct_of(variable: Any) -> jax.ShapeDtypeStruct:
