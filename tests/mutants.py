@@ -457,6 +457,63 @@ MUTANTS = {
     "steps after the last checkpoint are told twice": Mutant(
         "charlm/loop.py", "run.cut_metrics(origin.step)", "pass", judge="resumed"
     ),
+    # What a machine derives.
+    "a sign is lost": Mutant(
+        "derive/factors.py",
+        'return a[1] if a[0] == "neg" else ("neg", a)',
+        "return a",
+        cell="gru of separate gates",
+        judge="derived",
+    ),
+    "all pieces of a product meet the first rows": Mutant(
+        "derive/products.py",
+        "at += value.shape[axis]\n",
+        "at += 0\n",
+        cell="gru of joined inputs",
+        judge="derived",
+    ),
+    "joined products are cut at the same place": Mutant(
+        "derive/products.py",
+        "at += width",
+        "at += 0",
+        cell="gru of separate gates",
+        judge="derived",
+    ),
+    "a weight that a step hands on is forgotten": Mutant(
+        "derive/program.py",
+        "env[variable] = env[variable] + next(tap)",
+        "next(tap)",
+        cell="hands on",
+        judge="derived",
+    ),
+    "what stays in the loop is not summed": Mutant(
+        "engine/backward.py",
+        "summed = jax.tree.map(jnp.add, summed, more)",
+        "summed = more",
+        cell="ode",
+        judge="derived",
+    ),
+    "what a sum reads is taken for what a product reads": Mutant(
+        "derive/over_time.py",
+        "if not needed:",
+        "if needed:",
+        cell="layer norm",
+        judge="derived",
+    ),
+    "a frontier of the inputs reads what is differentiated": Mutant(
+        "derive/over_time.py",
+        "lax.stop_gradient(of_inputs[variable])",
+        "of_inputs[variable]",
+        cell="inputs and state",
+        judge="derived",
+    ),
+    "an output keeps the cotangent of the state": Mutant(
+        "derive/cell.py",
+        "d_outputs[j] = jnp.zeros_like(d_outputs[j])",
+        "pass",
+        cell="lstm",
+        judge="derived",
+    ),
 }
 
 

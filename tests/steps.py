@@ -132,6 +132,19 @@ def policy(p, state, x):
     return (h, steps + 1), h @ p["out"]
 
 
+def hands_on(p, h, x):
+    """Of its outputs one is a weight, and one an input."""
+    h = jnp.tanh(h @ p["w"] + x @ p["v"])
+    return h, (h, p["w"], x)
+
+
+def inputs_and_state(p, h, x):
+    """A weight, an input and the state meet in one operation."""
+    top = jnp.broadcast_to(jnp.exp(p["top"]), h.shape)
+    h = jnp.tanh(jax.lax.clamp((x @ p["v"]) ** 2, top, 1 + 3 * jnp.abs(h)))
+    return h * p["g"] + x @ p["v"], h
+
+
 def recurrences():
     d = drawn()
     xs, h = d(T, B, X), d(B, H)
@@ -177,6 +190,10 @@ def recurrences():
             {"a": d(H, H), "q": d(H, H), "c": d(X, H)},
             (h, jnp.broadcast_to(jnp.eye(H), (H, H))),
             xs,
+        ),
+        "hands on": Recurrence(hands_on, {"w": d(H, H), "v": d(X, H)}, h, xs),
+        "inputs and state": Recurrence(
+            inputs_and_state, {"v": d(X, H), "top": d(H), "g": d(H)}, h, xs
         ),
         "policy": Recurrence(
             policy,

@@ -17,6 +17,7 @@ import scanrnn as sr
 from scanrnn import verify
 
 ALL = recurrences()
+ALL.pop("hands on")  # its outputs are no array: for `sr.scan`
 MASKED = ["gru of separate gates", "attention", "ode"]
 
 

@@ -18,6 +18,7 @@ from charlm_runs import tiny, train, without_time, write_text
 from meshes import inputs, loss_of, on_mesh
 from mutants import MUTANTS, plant
 from programs import loop_depths
+from steps import recurrences
 
 import scanrnn
 from scanrnn.charlm import RunDirectory, fit
@@ -175,6 +176,21 @@ def resumed(mutant, sr, place):
     return without_time(run) == told
 
 
+def derived(mutant, sr, place):
+    """The gradient of a step function against JAX's own."""
+    case = recurrences()[mutant.cell]
+
+    def of(scan):
+        def loss(params, start, xs):
+            step = functools.partial(case.step, params)
+            leaves = jax.tree.leaves(scan(step, start, xs))
+            return sum(jnp.sum(jnp.sin(leaf) * (1 + leaf)) for leaf in leaves)
+
+        return by_numpy(jax.grad(loss, (0, 1, 2)))(*case[1:])
+
+    return equal(of(sr.scan), of(jax.lax.scan))
+
+
 JUDGES = {
     "gradient": gradient,
     "readout": readout,
@@ -184,6 +200,7 @@ JUDGES = {
     "bytes": told_bytes,
     "sharded": sharded,
     "resumed": resumed,
+    "derived": derived,
 }
 
 

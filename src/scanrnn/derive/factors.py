@@ -21,7 +21,7 @@ Factor: TypeAlias = tuple[Any, ...]
 Form: TypeAlias = dict[Any, Factor]
 
 ONE: Factor = ("one",)
-SUMS = {"add", "add_any", "sub"}
+SUMS = {"add", "add_any"}
 
 
 class Factored(NamedTuple):
@@ -178,7 +178,6 @@ def _forms(
         ):
             total = dict(form(one, True))
             for base, factor in form(two, True).items():
-                factor = _neg(factor) if name == "sub" else factor
                 total[base] = _add(total[base], factor) if base in total else factor
             forms[out] = total
         elif name == "neg" and not others:

@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from .flat import Env, bind, is_literal, read
 from .frontiers import exchanged, floats_of, is_float
-from .parts import INPUTS, PARAMS
+from .parts import PARAMS, STATE
 from .program import Program
 
 
@@ -92,7 +92,7 @@ def _frontier(
         if not needed:  # a sum has its derivative without them
             shape = (length, *variable.aval.shape)
             values.append(jnp.zeros(shape, variable.aval.dtype))
-        elif parts.kind(variable) == INPUTS:
+        elif not parts.kind(variable) & STATE:
             values.append(lax.stop_gradient(of_inputs[variable]))
         else:
             values.append(lefts(variable).astype(variable.aval.dtype))

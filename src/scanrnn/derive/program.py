@@ -23,7 +23,7 @@ from jax import Array
 from .factors import factored
 from .flat import Env, bind, flat_of, flatten, is_literal, needed_for, read, run, used
 from .frontiers import exchanged, is_float, needed_lefts
-from .parts import CONSTANT, INPUTS, PARAMS, WHOLE_PROGRAMS, partition
+from .parts import CONSTANT, PARAMS, STATE, WHOLE_PROGRAMS, partition
 from .products import rearranged, struct
 
 
@@ -277,7 +277,7 @@ class Program:
         for needed, equation in zip(self.needed_lefts, parts.frontiers, strict=True):
             for variable, is_needed in zip(parts.lefts(equation), needed, strict=True):
                 elsewhere = (
-                    parts.kind(variable) == INPUTS or variable in parts.flat.carry
+                    not parts.kind(variable) & STATE or variable in parts.flat.carry
                 )
                 if is_needed and not elsewhere:
                     found[variable] = None
