@@ -20,7 +20,7 @@ from .engine.checks import (
     check_state,
 )
 from .engine.memory import Budget, way_for
-from .engine.mesh import vary_along, varying_axes
+from .engine.mesh import mesh_of, vary_along, varying_axes
 from .engine.scan import Course, Sequence, Task, laid_out
 from .engine.trees import choose
 from .engine.values import flag, one_of, whole_number
@@ -126,10 +126,11 @@ def unroll(
     )
     hold = one_of("masked", masked, ("zero", "hold")) == "hold"
     given = Given(start, lengths, mask, resets, reset_to)
-    asked = task_of(cell, params, xs, given, batch_first)
-    way = way_for(backward, asked.cell, asked.task)
-    handed_out, final = states_of(asked.cell, asked.task, course, way)
-    return unrolled(asked, handed_out, final, hold)
+    with mesh_of((params, xs)):
+        asked = task_of(cell, params, xs, given, batch_first)
+        way = way_for(backward, asked.cell, asked.task)
+        handed_out, final = states_of(asked.cell, asked.task, course, way)
+        return unrolled(asked, handed_out, final, hold)
 
 
 class Given(NamedTuple):

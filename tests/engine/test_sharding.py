@@ -186,3 +186,12 @@ def test_types_fit_with_batch_and_hidden_cut(verb):
         jax.tree.leaves(gradient), jax.tree.leaves(arguments), strict=True
     ):
         assert leaf.shape == of.shape
+
+
+def test_without_jit_arrays_that_were_placed_bring_their_mesh():
+    made, (params, _), (xs, *_) = inputs("gru", False)
+    mesh = jax.make_mesh((DEVICES,), ("batch",), axis_types=(AxisType.Explicit,))
+    placed = jax.device_put(xs, NamedSharding(mesh, P(None, "batch")))
+    run = sr.unroll(made, jax.device_put(params, NamedSharding(mesh, P())), placed)
+    assert run.outputs.sharding.spec == P(None, "batch", None)
+    assert_close(jax.device_get(run), jax.device_get(sr.unroll(made, params, xs)))

@@ -5,13 +5,39 @@ explicit axes, and inside ``jax.shard_map``, every array carries in its type how
 lies on the mesh, and a zero state made here must carry what the inputs carry.
 """
 
+import contextlib
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import jax
 from jax import Array, lax
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 Tree = TypeVar("Tree")
+
+
+@contextlib.contextmanager
+def mesh_of(tree: Any) -> Iterator[None]:
+    """Within it, zeros that are made without jit can be cut as the arrays of the tree.
+
+    Under jit the types of arrays tell their mesh. Outside, where explicit axes come
+    with the arrays alone, a mesh has to be set; one that is set stays.
+    """
+    placed = (
+        leaf.sharding.mesh
+        for leaf in jax.tree.leaves(tree)
+        if isinstance(leaf, Array)
+        and not isinstance(leaf, jax.core.Tracer)
+        and isinstance(leaf.sharding, NamedSharding)
+        and leaf.sharding.mesh.explicit_axes
+    )
+    mesh: Any = next(placed, None)
+    with contextlib.ExitStack() as stack:
+        if mesh is not None and jax.sharding.get_abstract_mesh().empty:
+            # Within a trace no mesh can be set; there the types tell it.
+            with contextlib.suppress(ValueError):
+                stack.enter_context(jax.set_mesh(mesh))
+        yield
 
 
 def varying_axes(tree: Any) -> frozenset[str]:

@@ -62,6 +62,9 @@ class Part(NamedTuple):
 class Stored:
     """Keeps the tape of every step: fastest as a rule, and largest.
 
+    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
+    `Autodiff()`.
+
     Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
     the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
 
@@ -92,6 +95,9 @@ class Stored:
 @dataclasses.dataclass(frozen=True)
 class Recomputed:
     """Keeps the states alone; rebuilds the tapes of a block of steps at a time.
+
+    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
+    `Autodiff()`.
 
     All states are known when the way back begins, so the tapes of a whole block come
     from one batched product. Bytes kept: the states, T·B·H (`lstm`: twice that), of
@@ -132,6 +138,9 @@ class Recomputed:
 @dataclasses.dataclass(frozen=True)
 class Checkpointed:
     """Keeps every k-th state; runs each segment again, with its tapes.
+
+    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
+    `Autodiff()`.
 
     Bytes kept: T/k states; and k steps of states and tapes while the way back runs.
     Costs one more forward pass.
