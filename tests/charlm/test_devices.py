@@ -82,6 +82,7 @@ def test_two_devices_train_as_one(place, one):
     assert_same_curve(losses(RunDirectory(place / "two")), one)
 
 
+@pytest.mark.exhaustive  # as above, by the other kind of corpus
 def test_two_devices_learn_names_as_one(place):
     """Here streams differ in weight: a mean of means would be another loss."""
     curves = []

@@ -218,7 +218,7 @@ def test_how_steps_fall_into_calls_changes_no_bit(text):
     chex.assert_trees_all_equal(*ends)
 
 
-@pytest.mark.parametrize("most", [3, 64])
+@pytest.mark.parametrize("most", [pytest.param(3, marks=pytest.mark.exhaustive), 64])
 def test_many_steps_a_call_are_the_same_run(text, tmp_path, most):
     by_one, by_many = (
         train(tmp_path / str(k), tiny(text, samples=1, steps_per_call=k))
@@ -327,7 +327,9 @@ def test_the_held_out_loss_is_that_of_one_pass(text):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize("rate", [1e30, 1e38])
+@pytest.mark.parametrize(
+    "rate", [1e30, pytest.param(1e38, marks=pytest.mark.exhaustive)]
+)
 def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
     run = RunDirectory(tmp_path / "run")
     config = tiny(text, cell="relu-rnn", learning_rate=rate, checkpoints=1)
@@ -344,7 +346,7 @@ def test_too_few_devices_are_named(text, tmp_path):
         train(tmp_path / "run", tiny(text, batch=count, devices=count))
 
 
-@pytest.mark.parametrize("most", [1, 8])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.exhaustive), 8])
 def test_a_run_by_the_clock_ends_with_it(text, tmp_path, most):
     config = tiny(text, minutes=0.02, checkpoints=1, steps_per_call=most)
     events = train(tmp_path / "run", config)

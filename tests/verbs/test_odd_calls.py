@@ -397,7 +397,7 @@ def settings(calls):
     )
 
 
-@settings(500)
+@settings(300)
 @hypothesis.given(calls())
 def test_over_time_an_error_at_the_border_or_what_a_plain_loop_says(call):
     is_empty = 0 in getattr(call.arguments["xs"], "shape", ())
@@ -410,7 +410,7 @@ def test_over_time_an_error_at_the_border_or_what_a_plain_loop_says(call):
             assert_is_the_loop_s(call, result)
 
 
-@settings(1500)
+@settings(1700)
 @hypothesis.given(makers())
 def test_elsewhere_an_error_at_the_border_or_what_was_meant(call):
     name, arguments = call
