@@ -341,9 +341,16 @@ MAKERS = {
         "label_smoothing": [0.1, 1, *ANY],
     },
 }  # fmt: skip
+MAKERS |= {f"plain_{name}": MAKERS[name] for name in ("dense", "softmax_cross_entropy")}
+MAKERS["derive"] = {
+    "step": [len, *[value for value in ANY if value is not len]],
+    "init": [CELLS["gru"].init, *ANY],
+    "start": [CELLS["gru"].start, *ANY],
+}
 NEEDED = {
     "recurrent_dropout": 2, "bidirectional": 2, "feedback": 2, "forced": 2,
     "init_dense": 3, "dense": 2, "softmax_cross_entropy": 2,
+    "plain_dense": 2, "plain_softmax_cross_entropy": 2,
 }  # fmt: skip
 
 
@@ -373,6 +380,7 @@ def loss_by_loop(logits, labels, weights=None, reduction="mean", label_smoothing
 
 
 def assert_is_what_was_meant(name, arguments, result):
+    name = name.removeprefix("plain_")
     if name == "softmax_cross_entropy":
         want = loss_by_loop(**arguments)
         np.testing.assert_allclose(np.asarray(result, np.float64), want, atol=1e-5)
