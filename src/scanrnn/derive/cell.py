@@ -65,6 +65,11 @@ class Shaped:
         self.rest = [k for k in range(len(flat.carry)) if k not in self.same]
         self.output_structs = [struct(v.aval) for v in flat.outputs]
 
+    @functools.cached_property
+    def cell(self) -> Cell:
+        """The cell at these shapes; it lives as long as they are remembered."""
+        return _cell_at(self)
+
     def state(self, carry: list[Any], outputs: list[Any]) -> DerivedState:
         """Of the leaves of the carry and of the outputs."""
         h = [outputs[j] if k is None else carry[k] for j, k in enumerate(self.same)]
@@ -172,18 +177,15 @@ def _derive(step: Any, init: Any, start: Any) -> Cell:
                 return no_start(0)
             state = start(jax.tree.leaves(xs)[0].shape[1], _dtype_of(params))
             of = shaped(params, xs, state)
-            return cell_at(of), of.before(state), lambda state: state
+            return of.cell, of.before(state), lambda state: state
         if isinstance(state, DerivedState):
             of = shaped(params, xs, None)
-            return cell_at(of), state, lambda state: state
+            return of.cell, state, lambda state: state
         of = shaped(params, xs, state)
-        return cell_at(of), of.before(state), of.user_state
-
-    def functions(params: Params, xs: Any) -> Cell:
-        return cell_at(shaped(params, xs, None))
+        return of.cell, of.before(state), of.user_state
 
     def project(params: Params, xs: Any) -> Any:
-        return functions(params, xs).project(params, xs)
+        return shaped(params, xs, None).cell.project(params, xs)
 
     def first(batch_size: int, dtype: DTypeLike | None = None) -> DerivedState:
         if start is None:
@@ -217,10 +219,7 @@ def _start_at_any_size(
     return shaped_step(step, params, state, x).before(state)
 
 
-@functools.cache
-def cell_at(of: Shaped) -> Cell:
-    """The cell of a step at one set of shapes."""
-
+def _cell_at(of: Shaped) -> Cell:
     def project(params: Params, xs: Any) -> Leaves:
         leaves = of.program.drives(jax.tree.leaves(params), jax.tree.leaves(xs))
         return Leaves(leaves, of)

@@ -78,14 +78,6 @@ def run(equations: Iterable[Any], env: Env) -> Env:
     return env
 
 
-def evaluate(closed: Any, *leaves: Any) -> list[Any]:
-    """A closed jaxpr of these arguments."""
-    env: Env = dict(zip(closed.jaxpr.constvars, closed.consts, strict=True))
-    env.update(zip(closed.jaxpr.invars, leaves, strict=True))
-    run(closed.jaxpr.eqns, env)
-    return [read(env, v) for v in closed.jaxpr.outvars]
-
-
 def needed_for(equations: Sequence[Any], wanted: Iterable[Any]) -> list[Any]:
     """Those equations on which the wanted variables depend."""
     alive = {v for v in wanted if not is_literal(v)}

@@ -12,7 +12,7 @@ from ..engine.mesh import vary_along, varying_axes
 from ..engine.scan import Course, Sequence, Task
 from ..engine.values import flag, shown, whole_number
 from ..engine.ways import Autodiff, Backward, Stored, check_way
-from .cell import Shaped, cell_at
+from .cell import Shaped
 
 Carry = TypeVar("Carry")
 
@@ -62,7 +62,9 @@ def scan(
     (3, 3)
     """
     check_way(backward)
-    course = Course(flag("reverse", reverse), _unroll(unroll, backward))
+    if not isinstance(unroll, bool):  # as in lax.scan, True is all of the loop
+        unroll = whole_number("unroll", unroll)
+    course = Course(flag("reverse", reverse), unroll)
     if not callable(f):
         raise ValueError(f"expected f, a function, got {shown(f)}")
     init = jax.tree.map(jnp.asarray, init)
@@ -73,9 +75,9 @@ def scan(
     x = jax.tree.map(lambda leaf: jax.typeof(leaf[0]), xs)
     has_xs = bool(jax.tree.leaves(xs))
     numbers = xs if has_xs else jnp.arange(steps)  # something that tells the steps
-    closed, shapes = _closed(f, init, x)
+    closed, shapes = jax.make_jaxpr(f, return_shape=True)(init, x)
     consts = tuple(map(jnp.asarray, closed.consts))
-    init = _as_step_makes_it(init, closed, shapes)
+    init = _as_step_makes_it(init, shapes)
 
     def step(params: Any, carry: Any, x: Any) -> Any:
         leaves = [*jax.tree.leaves(carry), *(jax.tree.leaves(x) if has_xs else ())]
@@ -85,13 +87,8 @@ def scan(
     of = Shaped(step, consts, init, x if has_xs else jax.typeof(numbers[0]))
     task = Task(consts, of.before(init), Sequence(numbers))
     task = vary_along(task, varying_axes(task))
-    ys, final = states_of(cell_at(of), task, course, backward)
+    ys, final = states_of(of.cell, task, course, backward)
     return of.user_state(final), jax.tree.unflatten(of.output, jax.tree.leaves(ys))
-
-
-def _closed(f: Callable[..., Any], init: Any, x: Any) -> tuple[Any, Any]:
-    """f as a jaxpr of the leaves of carry and x, and the shapes of what it returns."""
-    return jax.make_jaxpr(f, return_shape=True)(init, x)
 
 
 def _length(xs: Any, length: int | None) -> int:
@@ -107,11 +104,7 @@ def _length(xs: Any, length: int | None) -> int:
     return next(n for n in lengths if n is not None)
 
 
-def _unroll(unroll: Any, backward: Backward) -> Any:
-    return whole_number("unroll", unroll) if not isinstance(unroll, bool) else unroll
-
-
-def _as_step_makes_it(init: Any, closed: Any, shapes: Any) -> Any:
+def _as_step_makes_it(init: Any, shapes: Any) -> Any:
     """The carry with the dtypes that a step gives it, where it was of weak type."""
     is_pair = isinstance(shapes, tuple | list) and len(shapes) == 2
     after = shapes[0] if is_pair else None
