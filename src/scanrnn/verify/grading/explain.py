@@ -8,10 +8,11 @@ import numpy as np
 
 from ..report import Suspicion, Verdict
 from .candidates import Candidate, describe
-from .cases import Case, official
+from .cases import Case
 from .mistakes import Mistake, may_combine, of
-from .posted import Posted, read, row
-from .replay import Leaves, replay, try_replay
+from .posted import Posted
+from .reading import understand
+from .replay import Leaves, try_replay
 
 
 def explain(
@@ -29,7 +30,8 @@ def explain(
         numbers: the printed entries as text, or a mapping such as
             ``{"dx[1][2]": [...], "dba[4]": -1.40083774}``; any subset.
         like: the function that gave them: ``rnn_backward``, ``lstm_cell_backward``, ...
-        case: the case that they come from; the exercise's public test if not given.
+        case: the case that they come from; if not given, the edition of the exercise's
+            public test that fits best.
 
     Returns:
         A `Verdict` that passes if the numbers are right.
@@ -41,15 +43,15 @@ def explain(
     >>> verdict.suspicions[0].names
     ('caches: a_prev of step 0 is the last state',)
     """
-    case = official(like) if case is None else case
-    right = replay(case)
-    posted = read(numbers, right)
-    rows = tuple(row(entry, right) for entry in posted)
-    if all(row.passed for row in rows):
-        return Verdict(f"posted numbers of {like}", rows)
-    found = _suspects(Question(case, posted, right))
-    notes = () if found and found[0].score == 1 else (UNEXPLAINED,)
-    return Verdict(f"posted numbers of {like}", rows, tuple(found), notes)
+    reading = understand(numbers, like, case)
+    rows, notes = reading.rows(), reading.notes
+    subject = f"posted numbers of {reading.like}"
+    if all(all(entry.matches(reading.right)) for entry in reading.posted):
+        return Verdict(subject, rows, (), notes)  # right, or only a shape is wrong
+    found = _suspects(Question(reading.case, reading.posted, reading.right))
+    explained = bool(found) and found[0].score == 1
+    notes = notes if explained else (UNEXPLAINED, *notes)
+    return Verdict(subject, rows, tuple(found), notes)
 
 
 UNEXPLAINED = (

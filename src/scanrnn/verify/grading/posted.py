@@ -1,120 +1,166 @@
-"""Numbers that someone posted: read from text, and compared in the digits shown."""
+"""What somebody posted, once it is read: numbers with the digits shown, and shapes.
 
-import re
-from collections.abc import Mapping
-from decimal import Decimal
-from typing import Any, NamedTuple
+A `Reading` is all that the search for a mistake needs to know of a post; the text
+itself is read in `reading`. Of a number only the digits are known, so it stands for the
+interval from `Posted.low` to `Posted.high`, and a pass agrees with it if its own number
+lies inside. A shape is evidence as well: a leaf that was printed as (5,) and should be
+(5, 1) is wrong although each of its numbers may be right.
+"""
+
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..report import Row
 from ..rounding import Floats, first_from_the_end
+from .cases import Case
 from .replay import Leaves
 
-ENTRY = re.compile(
-    r"""(?:\w+\[)?["']?(?P<leaf>[A-Za-z]\w*)["']?\]?      # gradients["dx"] or dx
-        (?P<index>(?:\s*\[\s*\d[\d,\s]*\])+)               # [1][2] or [1, 2]
-        \s*[=:]\s*
-        (?P<value>\[[^\]]*\]|[-+]?[\d.]+(?:[eE][-+]?\d+)?) # one number or a row""",
-    re.VERBOSE,
-)
-NUMBER = re.compile(r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?")
+CLOSE = 1e-9  # relative: two programs of one formula, printed in all their digits
+PRINTED = 8  # decimals that NumPy rounds to; with fewer, somebody may also have cut
+
+Place = tuple[int | slice, ...]
 
 
 class Posted(NamedTuple):
-    """One printed entry: a number, or a row of numbers, with the digits shown."""
+    """One printed entry: a number, or some numbers of one leaf, with the digits shown.
 
-    name: str
+    >>> entry = Posted("dba[4]", "dba", (4,), np.array([-0.747]), 3)
+    >>> entry.matches({"dba": np.full((5, 1), -0.7474772)})  # rounded
+    [True]
+    >>> entry.matches({"dba": np.full((5, 1), -0.7479)})  # cut
+    [True]
+    >>> entry.matches({"dba": np.full((5, 1), -0.7461)})
+    [False]
+    """
+
+    name: str  # as a report calls it: dx[1][2]
     leaf: str
-    place: tuple[int, ...]
-    values: Floats  # (n,)
-    decimals: int
+    place: Place  # what is taken of the leaf; () is all of it
+    values: Floats  # (n,), row by row; nan and inf are values as any other
+    decimals: int  # the most that any of the numbers shows
+    shown: tuple[int, ...] = ()  # (n,) decimals of each; () if all show `decimals`
+    some: tuple[int, ...] = ()  # (n,) which of the numbers at the place; () is all
+    line: str = ""  # the text that it was read from
+
+    @property
+    def low(self) -> Floats:
+        """(n,) the least number that may be printed like this."""
+        return self._bounds()[0]
+
+    @property
+    def high(self) -> Floats:
+        """(n,) the largest number that may be printed like this."""
+        return self._bounds()[1]
+
+    def _bounds(self) -> tuple[Floats, Floats]:
+        """Rounded to the digits shown, or cut off after them: then it was larger."""
+        shown = np.array(self.shown or [self.decimals] * self.values.size, np.float64)
+        unit = 10.0**-shown
+        some = np.where(np.isfinite(self.values), CLOSE * np.abs(self.values), 0)
+        inward = 0.505 * unit + some
+        outward = np.where(shown < PRINTED, 1.0 * unit, 0.505 * unit) + some
+        falls = np.signbit(self.values)
+        below = np.where(falls, outward, inward)
+        above = np.where(falls, inward, outward)
+        return self.values - below, self.values + above
 
     def of(self, leaves: Leaves) -> Floats:
-        """The numbers of a pass at the same place."""
-        return np.ravel(np.asarray(leaves[self.leaf])[self.place])
+        """(n,) the numbers of a pass at the same place."""
+        found = np.ravel(np.asarray(leaves[self.leaf])[self.place])
+        return found[list(self.some)] if self.some else found
 
     def matches(self, leaves: Leaves) -> list[bool]:
-        """Number by number: equal to the digits shown."""
+        """Number by number: equal to the digits shown; nan is equal to nan."""
         value = self.of(leaves)
         if value.shape != self.values.shape:
             return [False] * self.values.size
-        slack = 0.505 * 10.0**-self.decimals + 1e-9 * np.abs(self.values)
-        return list(np.abs(value - self.values) <= slack)
+        inside = (self.low <= value) & (value <= self.high)
+        agree = inside | (np.isnan(value) & np.isnan(self.values))
+        return [bool(at) for at in agree]
 
 
-def read(numbers: str | Mapping[str, Any], right: Leaves) -> list[Posted]:
-    """The entries in a text or a mapping; they must be entries of the right leaves.
+class Shape(NamedTuple):
+    """The shape of a leaf, as somebody's program printed it."""
 
-    >>> entry, = read("dba[4] = -0.747", {"dba": np.zeros((5, 1))})
-    >>> entry.leaf, entry.place, entry.decimals
-    ('dba', (4,), 3)
+    leaf: str
+    shape: tuple[int, ...]
+    line: str = ""  # the text that it was read from
+
+    def matches(self, leaves: Leaves) -> bool:
+        """Whether the leaf of a pass has this shape."""
+        return np.shape(leaves[self.leaf]) == self.shape
+
+
+class Reading(NamedTuple):
+    """All that was understood of a post: what the search for the mistake starts from.
+
+    The public test has several editions, with other draws; `case` is the one whose
+    right numbers fit best, and `others` are those that fit as well as it does. All of
+    `posted` and `shapes` are entries of leaves of `right`.
     """
-    if isinstance(numbers, str):
-        pairs = [
-            (match["leaf"] + match["index"], match["value"])
-            for match in ENTRY.finditer(numbers)
-        ]
-    else:
-        pairs = [(key, value) for key, value in numbers.items()]
-    if not pairs:
-        raise ValueError(
-            "expected entries such as dx[1][2] = [0.1, 0.2] or dba[4] = 0.3, found none"
-        )
-    return [_posted(key, value, right) for key, value in pairs]
+
+    like: str  # the function that gave the numbers
+    case: Case  # what it was called on
+    right: Leaves  # what a right pass gives there
+    posted: tuple[Posted, ...]
+    shapes: tuple[Shape, ...] = ()
+    others: tuple[Case, ...] = ()
+    unread: tuple[str, ...] = ()  # lines that were not understood, and why
+    notes: tuple[str, ...] = ()  # the edition and the lines left unread, in words
+
+    def rows(self) -> tuple[Row, ...]:
+        """Every entry beside what it should be."""
+        numbers = (row(entry, self.right) for entry in self.posted)
+        return (*numbers, *(shape_row(shape, self.right) for shape in self.shapes))
 
 
-def _posted(key: str, value: Any, right: Leaves) -> Posted:
-    name = re.sub(r"\s+", "", key)
-    leaf = re.split(r"\[", name)[0]
-    index = tuple(int(i) for i in re.findall(r"\d+", name[len(leaf) :]))
-    if leaf not in right:
-        raise ValueError(f"expected one of {sorted(right)}, got {leaf!r}")
-    texts = NUMBER.findall(value) if isinstance(value, str) else _texts(value)
-    try:
-        size = right[leaf][index].size
-    except IndexError:
-        size = -1
-    if size != len(texts):
-        raise ValueError(
-            f"expected {name} of {leaf} {right[leaf].shape} to be "
-            f"{max(size, 0)} numbers, got {len(texts)}"
-        )
-    values = np.array([float(text) for text in texts])
-    return Posted(name, leaf, index, values, max(map(_decimals, texts)))
-
-
-def _texts(value: Any) -> list[str]:
-    return [repr(float(number)) for number in np.ravel(value)]
-
-
-def _decimals(text: str) -> int:
-    exponent = Decimal(text).as_tuple().exponent
-    return max(0, -exponent) if isinstance(exponent, int) else 0
-
-
+@np.errstate(all="ignore")
 def row(entry: Posted, right: Leaves) -> Row:
     """The entry beside what the public test, or the case given, should print."""
     value = entry.of(right)
     scale = float(np.max(np.abs(right[entry.leaf]))) or 1.0
-    error = np.abs(value - entry.values)
-    worst = int(np.argmax(error))
     matches = entry.matches(right)
-    passed = all(matches)
+    beyond = np.maximum(value - entry.high, entry.low - value)
+    beyond = np.where(matches, -np.inf, np.where(np.isnan(beyond), np.inf, beyond))
+    error = np.abs(value - entry.values)
+    worst = int(np.argmax(error if all(matches) else beyond))
+    shown = entry.shown[worst] if entry.shown else entry.decimals
     return Row(
         entry.name,
         "public test",
         float(error[worst]) / scale,
-        0.5 * 10.0**-entry.decimals / scale,
-        f"[{worst}]" if len(value) > 1 else "",
+        0.5 * 10.0**-shown / scale,
+        f"[{entry.some[worst] if entry.some else worst}]" if len(value) > 1 else "",
         _step(entry, matches),
-        passed,
-        note="" if passed else f"expected {value[worst]:.8g}",
+        all(matches),
+        note="" if all(matches) else f"expected {value[worst]:.8g}",
     )
+
+
+def shape_row(posted: Shape, right: Leaves) -> Row:
+    """A printed shape beside the right one."""
+    expected = np.shape(right[posted.leaf])
+    passed = posted.shape == expected
+    note = f"got {posted.shape}"
+    if not passed:
+        note = f"expected shape {expected}, got {posted.shape}"
+        if expected == (*posted.shape, 1):
+            note += "; keepdims=True keeps the column"
+        elif expected == posted.shape[::-1]:
+            note += "; it is transposed"
+    name = f"{posted.leaf}.shape"
+    return Row(name, "public test", np.nan, 0.0, "", None, passed, "", note)
 
 
 def _step(entry: Posted, matches: list[bool]) -> int | None:
     """The last wrong step, where the entry is a row over time."""
     if entry.leaf != "dx" or len(entry.place) != 2:
         return None
-    return first_from_the_end([not match for match in matches])
+    if not all(isinstance(i, int) for i in entry.place):
+        return None
+    steps: NDArray[np.intp] | range = range(len(matches))
+    wrong = dict(zip(entry.some or steps, matches, strict=True))
+    last = max(wrong, default=-1) + 1
+    return first_from_the_end([not wrong.get(t, True) for t in range(last)])
