@@ -32,8 +32,14 @@ LIBRARIES = ("flax", "haiku", "equinox", "keras", "torch")
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    """The rate of a large product is the machine's; caches may serve the next test."""
+def quick(monkeypatch, request):
+    """The rate of a large product is the machine's; caches may serve the next test.
+
+    Peers, which may be installed, take part in what is exhaustive.
+    """
+    if not request.node.get_closest_marker("exhaustive"):
+        for name in LIBRARIES:
+            monkeypatch.setitem(sys.modules, name, None)
     for module in (bench.grid, bench.training):
         monkeypatch.setattr(module, "product_rate", lambda: 1.0)
     monkeypatch.setattr(jax, "clear_caches", lambda: None)
@@ -116,9 +122,7 @@ def test_everybody_trains_the_same_model():
     assert {*WAYS} | mapped <= train_everybody()
 
 
-def test_a_missing_peer_is_skipped_by_name(monkeypatch):
-    for name in LIBRARIES:
-        monkeypatch.setitem(sys.modules, name, None)
+def test_a_missing_peer_is_skipped_by_name():
     case = Case("lstm", *TINY)
     candidates, missing = bench.grid.find(case, PLAN)
     named = {"flax linen", "flax nnx", "haiku", "equinox", "keras", "torch"}
