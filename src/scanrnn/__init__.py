@@ -48,6 +48,9 @@ from .derive import Placement as Placement
 from .derive import placement as placement
 from .derive import scan as scan
 
+# Cells of the literature, from a step each.
+from . import shelf as shelf
+
 # Layers.
 from .compose.layer import Layer as Layer
 from .compose.layer import layer as layer

@@ -32,7 +32,9 @@ class Call(NamedTuple):
     def __str__(self) -> str:
         given = [_written(value) for value in self.arguments]
         given += [f"{name}={_written(value)}" for name, value in self.options]
-        return f"sr.{self.factory.__name__}({', '.join(given)})"
+        is_shelved = self.factory.__module__.startswith(f"{__package__}.shelf.")
+        name = f"{'shelf.' * is_shelved}{self.factory.__name__}"
+        return f"sr.{name}({', '.join(given)})"
 
 
 def _written(value: Any) -> str:

@@ -85,7 +85,7 @@ def check_state(
 
 def check_outputs(name: str, hs: Array, xs: Array, start: State) -> None:
     """Something of the shape and dtype of the outputs, (T, B, H)."""
-    shape = (*xs.shape[:2], start.h.shape[-1])
+    shape = (*xs.shape[:2], *start.h.shape[1:])
     if hs.shape != shape or hs.dtype != start.h.dtype:
         raise ValueError(
             f"expected {name}: {start.h.dtype} (T, B, H) = {shape}, as the outputs of "
