@@ -111,9 +111,11 @@ class Reading(NamedTuple):
     notes: tuple[str, ...] = ()  # the edition and the lines left unread, in words
 
     def rows(self) -> tuple[Row, ...]:
-        """Every entry beside what it should be."""
+        """Every entry beside what it should be; of the shapes those that are wrong."""
         numbers = (row(entry, self.right) for entry in self.posted)
-        return (*numbers, *(shape_row(shape, self.right) for shape in self.shapes))
+        wrong = [shape for shape in self.shapes if not shape.matches(self.right)]
+        told = wrong if self.posted else self.shapes
+        return (*numbers, *(shape_row(shape, self.right) for shape in told))
 
 
 @np.errstate(all="ignore")

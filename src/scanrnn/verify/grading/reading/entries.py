@@ -1,0 +1,226 @@
+"""Finds which numbers belong to which printed name, and whose they are.
+
+A name is followed by what was printed of it: on the same line, or on the next if
+nothing but numbers stands there. Two numbers are told apart by words ("expected", "I
+get", "instead of"), by the head of a table, or by the heading above. Where no word
+tells them apart, neither is taken.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from . import tokens as t
+from .groups import Group, group
+from .tokens import Token
+
+EXPECTED = re.compile(
+    r"\b(?:expect\w*|should|ought|desired|target|instead of|rather than|vs|versus|"
+    r"reference|correct (?:is|value|answer|one|output|result)s?|solution|"
+    r"erwartet\w*|soll|esperad\w*|attendue?s?)\b|预期|期望|正确",
+    re.IGNORECASE,
+)
+GOT = re.compile(
+    r"\b(?:got|gets?|getting|mine|my|actual|obtain\w*|received?|output|results?|"
+    r"returns?|prints?|printed|computed|wrong|incorrect|not (?:right|correct))\b|"
+    r"得到|结果|输出",
+    re.IGNORECASE,
+)
+
+
+class Found(NamedTuple):
+    """A name, and the numbers that were printed of it."""
+
+    head: re.Match[str]
+    line: int
+    group: Group
+    expected: bool  # what should have been printed, not what was
+
+
+class Left(NamedTuple):
+    """A line that was not understood."""
+
+    line: int
+    why: str
+
+
+class Scan(NamedTuple):
+    """All that was found, in the order of the text."""
+
+    found: list[Found]
+    left: list[Left]
+
+
+class Context:
+    """What the lines above say: a heading, or the head of a table."""
+
+    def __init__(self) -> None:
+        self.expected = False
+        self.columns: dict[int, str] = {}
+
+    def read(self, line: Sequence[Token]) -> None:
+        """A line without names of entries: it may be a heading."""
+        words = _words(line)
+        if any(token.kind in (t.NUMBER, t.BAD) for token in line):
+            return
+        cells = {token.cell for token in line if token.kind == t.WORD}
+        labels = {c: _label(_words([x for x in line if x.cell == c])) for c in cells}
+        if len(cells) > 1 and any(labels.values()):
+            self.columns = {cell: name for cell, name in labels.items() if name}
+            self.expected = False
+        elif _label(words):
+            self.expected = _label(words) == "expected"
+            self.columns = {}
+
+
+def scan(found: Sequence[Token]) -> Scan:
+    """The entries in a text that was split into tokens."""
+    taken: set[int] = set()  # tokens that were understood
+    result, context = Scan([], []), Context()
+    at = start = 0
+    while at < len(found):
+        if found[at].kind == t.HEAD:
+            if found[at].text.startswith("len("):
+                at = _skip_length(found, at, taken)
+                continue
+            before = _words(found[start:at])
+            at = _read(found, at, context, before, taken, result)
+            start = at
+            continue
+        if found[at].kind == t.END:
+            line = [x for x in found[_line_start(found, at) : at]]
+            if not any(token.kind == t.HEAD for token in line):
+                context.read(line)
+            start = at + 1
+        at += 1
+    explained = {item.line for item in result.left}
+    for i, token in enumerate(found):
+        stray = token.kind in (t.NUMBER, t.BAD) and i not in taken
+        if stray and token.line not in explained:
+            result.left.append(Left(token.line, "it names no entry"))
+            explained.add(token.line)
+    result.left.sort(key=lambda item: item.line)
+    return result
+
+
+def _line_start(found: Sequence[Token], at: int) -> int:
+    while at and found[at - 1].kind != t.END:
+        at -= 1
+    return at
+
+
+def _skip_length(found: Sequence[Token], at: int, taken: set[int]) -> int:
+    """``len(caches) = 2`` says nothing of the numbers."""
+    for i in range(at + 1, min(at + 5, len(found))):
+        if found[i].kind == t.NUMBER:
+            taken.add(i)
+            return i + 1
+        if found[i].kind == t.HEAD:
+            return i
+    return at + 1
+
+
+class Labelled(NamedTuple):
+    """Numbers after a name, and the words before them."""
+
+    group: Group
+    words: str
+
+
+def _read(
+    found: Sequence[Token],
+    at: int,
+    context: Context,
+    before: str,
+    taken: set[int],
+    result: Scan,
+) -> int:
+    """What belongs to the name at a place; returns where the next may begin."""
+    head = found[at].head
+    assert head is not None
+    values, end = _values(found, at + 1, taken)
+    mine: list[Labelled] = []
+    theirs: list[Labelled] = []
+    for value in values:
+        whose = _whose(value, context, before)
+        (theirs if whose == "expected" else mine).append(value)
+    if len(mine) > 1:
+        why = "two numbers, and no word says which is yours"
+        result.left.append(Left(found[at].line, why))
+        return end
+    if not values:
+        result.left.append(Left(found[at].line, "no number follows"))
+        return end
+    pairs = ((mine, False), (theirs[:1], True))
+    for some, expected in pairs:
+        for value in some:
+            result.found.append(Found(head, found[at].line, value.group, expected))
+    return end
+
+
+def _values(
+    found: Sequence[Token], at: int, taken: set[int]
+) -> tuple[list[Labelled], int]:
+    """All numbers up to the next name, or to the end of the line that has them."""
+    values: list[Labelled] = []
+    words: list[str] = []
+    sign = False
+    while at < len(found) and found[at].kind != t.HEAD:
+        token = found[at]
+        numbers = group(found, at)
+        if numbers is not None:
+            one, end = numbers
+            if sign:
+                one = one._replace(broken="a sign stands apart from its number")
+            taken.update(range(at, end))
+            values.append(Labelled(one, " ".join(words)))
+            words, sign, at = [], False, end
+            continue
+        if token.kind == t.END and (values or not _goes_on(found, at)):
+            return values, at
+        sign = token.kind == t.SIGN
+        if token.kind == t.WORD or (token.kind == t.OTHER and ord(token.text[0]) > 127):
+            words.append(token.text)
+        at += 1
+    return values, at
+
+
+def _goes_on(found: Sequence[Token], at: int) -> bool:
+    """Whether the next line that is not empty begins with a number."""
+    while at < len(found) and found[at].kind in (t.END, t.CELL):
+        at += 1
+    begins = (t.NUMBER, t.BAD, t.OPEN, t.CALL)
+    return at < len(found) and found[at].kind in begins
+
+
+def _whose(value: Labelled, context: Context, before: str) -> str:
+    """Whether numbers are what was expected or what somebody got."""
+    if value.words.strip().lower() == "not":
+        return "expected"
+    own = _label(value.words)
+    if own:
+        return own
+    if value.group.cell in context.columns:
+        return context.columns[value.group.cell]
+    if context.columns and set(context.columns.values()) == {"got"}:
+        return "expected"
+    return _label(before) or ("expected" if context.expected else "got")
+
+
+def _label(words: str) -> str:
+    if EXPECTED.search(words):
+        return "expected"
+    return "got" if GOT.search(words) else ""
+
+
+def _words(line: Sequence[Token]) -> str:
+    told = (x.text for x in line if x.kind in (t.WORD, t.OTHER))
+    return " ".join(told)
+
+
+def repeated(found: Sequence[Found]) -> Iterator[list[Found]]:
+    """Entries of one name that somebody printed several times, together."""
+    names: dict[str, list[Found]] = {}
+    for one in found:
+        names.setdefault(one.head[0], []).append(one)
+    yield from names.values()
