@@ -67,8 +67,11 @@ def conv_lstm(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.conv_lstm(5, (8, 6))
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 8, 6, 3))).outputs.shape
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 8, 6, 3)))
+    >>> run.outputs.shape
     (7, 2, 8, 6, 5)
     """
     places = _sizes("shape", shape)

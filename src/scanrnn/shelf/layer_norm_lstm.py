@@ -65,9 +65,12 @@ def layer_norm_lstm(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.layer_norm_lstm(5)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).final.c.shape
-    (2, 5)
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)))
+    >>> run.outputs.shape, run.final.c.shape
+    ((7, 2, 5), (2, 5))
     """
     size = whole_number("hidden_size", hidden_size)
     told = forget_bias_of(bias, forget_bias)

@@ -74,8 +74,11 @@ def leaky_rnn(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.leaky_rnn(5, dt=0.1)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)))
+    >>> run.outputs.shape
     (7, 2, 5)
     """
     return _leaky_rnn(

@@ -66,14 +66,15 @@ def mgu(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.mgu(5)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)))
+    >>> run.outputs.shape
     (7, 2, 5)
     """
-    size, after = (
-        whole_number("hidden_size", hidden_size),
-        flag("reset_after", reset_after),
-    )
+    size = whole_number("hidden_size", hidden_size)
+    after = flag("reset_after", reset_after)
     return _mgu(size, after, forget_bias_of(bias, forget_bias, _usual(after)))
 
 

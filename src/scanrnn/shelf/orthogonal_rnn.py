@@ -58,12 +58,12 @@ def orthogonal_rnn(hidden_size: int, *, reflections: int = 0) -> Cell:
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.orthogonal_rnn(5)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)))
+    >>> run.outputs.shape
     (7, 2, 5)
-    >>> w_h = sr.shelf.orthogonal(params.a, 5)
-    >>> bool(jnp.allclose(w_h @ w_h.T, jnp.eye(5), atol=1e-6))
-    True
     """
     size = whole_number("hidden_size", hidden_size, 2)
     count = whole_number("reflections", reflections, 0)

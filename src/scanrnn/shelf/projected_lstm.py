@@ -63,8 +63,10 @@ def projected_lstm(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.projected_lstm(5, 2)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> run = sr.unroll(cell, params, jnp.ones((7, 4, 3)))
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 4, 3)))
     >>> run.outputs.shape, run.final.c.shape
     ((7, 4, 2), (4, 5))
     """

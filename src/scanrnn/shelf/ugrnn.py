@@ -53,8 +53,11 @@ def ugrnn(
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.shelf.ugrnn(5)
-    >>> params = cell.init(jax.random.key(0), 3)
-    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
+    >>> @jax.eval_shape  # the shapes alone
+    ... def run():
+    ...     params = cell.init(jax.random.key(0), 3)
+    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)))
+    >>> run.outputs.shape
     (7, 2, 5)
     """
     size = whole_number("hidden_size", hidden_size)
