@@ -57,14 +57,18 @@ class Posted(NamedTuple):
     def _bounds(self) -> tuple[Floats, Floats]:
         """Rounded to the digits shown, or cut off after them: then it was larger."""
         shown = np.array(self.shown or [self.decimals] * self.values.size, np.float64)
-        unit = 10.0**-shown
+        unit = 10.0 ** -np.clip(shown, -300, 300)
         some = np.where(np.isfinite(self.values), CLOSE * np.abs(self.values), 0)
         inward = 0.505 * unit + some
         outward = np.where(shown < PRINTED, 1.0 * unit, 0.505 * unit) + some
         falls = np.signbit(self.values)
         below = np.where(falls, outward, inward)
         above = np.where(falls, inward, outward)
-        return self.values - below, self.values + above
+        finite = np.isfinite(self.values)
+        return (
+            np.where(finite, self.values - np.where(finite, below, 0), self.values),
+            np.where(finite, self.values + np.where(finite, above, 0), self.values),
+        )
 
     def of(self, leaves: Leaves) -> Floats:
         """(n,) the numbers of a pass at the same place."""

@@ -7,7 +7,7 @@ tells them apart, neither is taken.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from . import tokens as t
@@ -57,6 +57,7 @@ class Context:
     def __init__(self) -> None:
         self.expected = False
         self.columns: dict[int, str] = {}
+        self.width = 0  # of the table, in bars
 
     def read(self, line: Sequence[Token]) -> None:
         """A line without names of entries: it may be a heading."""
@@ -67,7 +68,7 @@ class Context:
         labels = {c: _label(_words([x for x in line if x.cell == c])) for c in cells}
         if len(cells) > 1 and any(labels.values()):
             self.columns = {cell: name for cell, name in labels.items() if name}
-            self.expected = False
+            self.width, self.expected = _bars(line), False
         elif _label(words):
             self.expected = _label(words) == "expected"
             self.columns = {}
@@ -141,8 +142,10 @@ def _read(
     values, end = _values(found, at + 1, taken)
     mine: list[Labelled] = []
     theirs: list[Labelled] = []
+    line = [x for x in found if x.line == found[at].line]
+    columns = context.columns if _bars(line) == context.width else {}
     for value in values:
-        whose = _whose(value, context, before)
+        whose = _whose(value, columns, context.expected, before)
         (theirs if whose == "expected" else mine).append(value)
     if len(mine) > 1:
         why = "two numbers, and no word says which is yours"
@@ -193,18 +196,22 @@ def _goes_on(found: Sequence[Token], at: int) -> bool:
     return at < len(found) and found[at].kind in begins
 
 
-def _whose(value: Labelled, context: Context, before: str) -> str:
+def _bars(line: Sequence[Token]) -> int:
+    return sum(token.kind == t.CELL for token in line)
+
+
+def _whose(
+    value: Labelled, columns: Mapping[int, str], expected: bool, before: str
+) -> str:
     """Whether numbers are what was expected or what somebody got."""
     if value.words.strip().lower() == "not":
         return "expected"
     own = _label(value.words)
     if own:
         return own
-    if value.group.cell in context.columns:
-        return context.columns[value.group.cell]
-    if context.columns and set(context.columns.values()) == {"got"}:
-        return "expected"
-    return _label(before) or ("expected" if context.expected else "got")
+    if value.group.cell in columns:
+        return columns[value.group.cell]
+    return _label(before) or ("expected" if expected else "got")
 
 
 def _label(words: str) -> str:
@@ -216,11 +223,3 @@ def _label(words: str) -> str:
 def _words(line: Sequence[Token]) -> str:
     told = (x.text for x in line if x.kind in (t.WORD, t.OTHER))
     return " ".join(told)
-
-
-def repeated(found: Sequence[Found]) -> Iterator[list[Found]]:
-    """Entries of one name that somebody printed several times, together."""
-    names: dict[str, list[Found]] = {}
-    for one in found:
-        names.setdefault(one.head[0], []).append(one)
-    yield from names.values()

@@ -11,7 +11,7 @@ from ..posted import Posted, Reading, Shape
 from ..replay import Leaves, replay
 from .clean import plain_lines
 from .editions import TOLD_WRONG, Edition, editions, is_wrong_table
-from .entries import Found, scan
+from .entries import Found, Scan, scan
 from .groups import Group
 from .leaves import Target, target
 from .tokens import HEADS, tokens
@@ -35,10 +35,7 @@ def of_text(text: str, like: str, case: Case | None) -> Reading:
     tried = _tried(like, case)
     lines = plain_lines(text)
     found = scan(tokens(lines))
-    reads = [_of_case(found.found, edition.case, lines) for edition in tried]
-    for read in reads:
-        for left in found.left:
-            read.unread.setdefault(left.line, left.why)
+    reads = [_of_case(found, edition.case, lines) for edition in tried]
     best = max(range(len(tried)), key=lambda i: (_fit(reads[i], tried[i]), -i))
     read = reads[best]
     unread = tuple(
@@ -72,10 +69,10 @@ def _tried(like: str, case: Case | None) -> tuple[Edition, ...]:
     return editions(like)
 
 
-def _of_case(found: Sequence[Found], case: Case, lines: Sequence[str]) -> Read:
+def _of_case(found: Scan, case: Case, lines: Sequence[str]) -> Read:
     right = replay(case)
-    read = Read([], [], [], [], {})
-    for one in found:
+    read = Read([], [], [], [], {left.line: left.why for left in found.left})
+    for one in found.found:
         aim, why = _aim(one, right, case)
         if aim is None:
             read.unread[one.line] = why
@@ -83,8 +80,8 @@ def _of_case(found: Sequence[Found], case: Case, lines: Sequence[str]) -> Read:
             _take_shape(read, one, aim)
         else:
             _take(read, one, aim, {**case.inputs, **right}, lines[one.line])
-    if not read.posted and not read.shapes:
-        read.posted.extend(read.expected)
+    if not read.posted and not read.shapes and not read.unread:
+        read.posted.extend(read.expected)  # somebody asks of the table itself
         read.expected.clear()
     _settle(read, right)
     return read
@@ -339,7 +336,7 @@ def _entry(key: str, value: Any, case: Case) -> Posted:
 def functions(text: str) -> list[str]:
     """The functions whose entries stand in a text, the one that explains most first."""
     lines = plain_lines(text)
-    found = scan(tokens(lines)).found
+    found = scan(tokens(lines))
     ranked = []
     for like in DRAWS:
         reads = [_of_case(found, edition.case, lines) for edition in editions(like)]

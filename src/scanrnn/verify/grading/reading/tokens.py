@@ -4,6 +4,7 @@ A number is one only as a whole: what touches a letter, another point, a percent
 a second sign is `BAD`, and an entry with something bad in it is not read at all.
 """
 
+import math
 import re
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -39,7 +40,7 @@ EXACT = re.compile(
 COMMA = re.compile(
     r"[-+]?(?:0|[1-9][0-9]*(?!,[0-9]{3}(?![0-9]))),[0-9]+(?:[eE][-+]?[0-9]{1,3})?"
 )
-SPOILS = set("%^/×·°$€£¥±—―\\@&")  # beside a number, and it is no plain number
+SPOILS = set("%^/×·°$€£¥±—―−–‐‑‒\\@&")  # beside a number, and it is no plain number
 EAST_ASIAN = 0x2E80  # from here on letters stand beside numbers without a blank
 
 
@@ -83,10 +84,12 @@ def _pieces(line: str, at: int) -> list[Piece]:
     """What stands at a place of a line: one piece, or several numbers with commas."""
     if line.startswith("...", at):
         return [(ELLIPSIS, "...", None)]
-    for kind, pattern in ((CALL, CALLS), (NUMBER, SPECIAL), (HEAD, LENGTH)):
-        match = pattern.match(line, at)
-        if match:
+    for kind, pattern in ((CALL, CALLS), (HEAD, LENGTH)):
+        if match := pattern.match(line, at):
             return [(kind, match[0], match)]
+    if special := SPECIAL.match(line, at):
+        beside = _is_spoilt(line, at, special.end())
+        return [(BAD if beside else NUMBER, special[0], None)]
     if blob := BLOB.match(line, at):
         return _numbers(blob[0], line, at)
     if head := HEADS.match(line, at):
@@ -113,12 +116,14 @@ def _numbers(blob: str, line: str, at: int) -> list[Piece]:
     """One number, or several with nothing but commas between them."""
     body = blob.rstrip(".,") if not EXACT.fullmatch(blob) else blob
     end = at + len(body)
-    if _spoils(line[max(at - 1, 0) : at], ".-+_") or _spoils(line[end : end + 1], "_"):
+    if _spoils(line[max(at - 1, 0) : at], ".-+_") or _spoils(
+        line[end : end + 1], "-+_"
+    ):
         return [(BAD, body, None)]
     if EXACT.fullmatch(body) or COMMA.fullmatch(body):
-        return [(NUMBER, body, None)]
+        return [(NUMBER if _fits(body.replace(",", ".")) else BAD, body, None)]
     pieces = body.split(",")
-    if not all(map(EXACT.fullmatch, pieces)):
+    if not all(EXACT.fullmatch(piece) and _fits(piece) for piece in pieces):
         return [(BAD, body, None)]
     whole = [piece.lstrip("+-").isdigit() for piece in pieces]
     if any(whole) and not all(whole):
@@ -127,9 +132,21 @@ def _numbers(blob: str, line: str, at: int) -> list[Piece]:
     return [(NUMBER, text, None) for text in texts]
 
 
+def _is_spoilt(line: str, start: int, end: int) -> bool:
+    """Whether what stands beside a number makes something else of it."""
+    before, after = line[max(start - 1, 0) : start], line[end : end + 1]
+    return _spoils(before, ".-+_") or _spoils(after, "-+_")
+
+
 def _spoils(beside: str, more: str) -> bool:
-    """Whether a character beside a number makes something else of it."""
     if not beside:
         return False
     letter = beside.isalnum() and ord(beside) < EAST_ASIAN
     return letter or beside.isnumeric() or beside in SPOILS or beside in more
+
+
+def _fits(text: str) -> bool:
+    """Whether a float can be that large, or that small."""
+    value = float(text)
+    digits = text.lower().partition("e")[0]
+    return math.isfinite(value) and (value != 0 or not digits.strip("+-0."))
