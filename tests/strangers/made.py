@@ -1,0 +1,92 @@
+"""What a stranger's function is here: somebody's code, and what is known of it.
+
+The code stands in `hands`, a file for each hand. Nothing is registered: a case is the
+value of a name in such a file, and `cases` collects them.
+"""
+
+import dataclasses
+import hashlib
+import importlib
+import pathlib
+import tomllib
+from collections.abc import Callable
+from typing import Any
+
+from strangers.stories import STORIES
+
+Function = Callable[..., Any]
+HANDS = pathlib.Path(__file__).parent / "hands"
+LEAVES = HANDS.with_name("leaves.toml")
+
+
+@dataclasses.dataclass(frozen=True)
+class Stranger:
+    """A function of the exercise as it would stand in somebody's file."""
+
+    function: Function
+    like: str  # the function of the exercise that it stands for
+    cause: str  # what is wrong, in words; how it is written, if nothing is
+    story: str  # a key of STORIES, or where the slip comes from, in words
+    step: Any = None  # of the first wrong step: one for all leaves, or by leaf
+    words: tuple[str, ...] = ()  # all of these say the cause, where numbers cannot
+    tags: tuple[str, ...] = ()  # double, view, time, ...
+    forward: Function | None = None
+    convention: str = "course"
+    name: str = ""
+    leaves: tuple[str, ...] = ()  # that are wrong, from leaves.toml
+
+    def __call__(self, *args: Any) -> Any:
+        """So that one function of a file can call another."""
+        return self.function(*args)
+
+    @property
+    def held_out(self) -> bool:
+        """Half of the set, by a hash of the name: it measures, rules never see it."""
+        return hashlib.sha256(self.name.encode()).digest()[0] % 2 == 1
+
+    @property
+    def source(self) -> str:
+        """The address where somebody made this mistake, or the story in words."""
+        return STORIES[self.story][0] if self.story in STORIES else self.story
+
+
+def wrong(
+    like: str, cause: str, story: str, **more: Any
+) -> Callable[[Function], Stranger]:
+    """A decorator: a function with a mistake; words parted by &, tags by blanks."""
+    more["tags"] = tuple(more.get("tags", "").split())
+    more["words"] = tuple(more.get("words", "").split("&")) if "words" in more else ()
+    return lambda function: Stranger(function, like, cause, story, **more)
+
+
+def right(like: str, how: str, **more: Any) -> Callable[[Function], Stranger]:
+    """A decorator for a function without a mistake, in a style of its own."""
+    return lambda function: Stranger(function, like, how, "right", **more)
+
+
+def cases() -> list[Stranger]:
+    """All of them, named ``hand.function``, in the order of the files."""
+    found, table = [], tomllib.loads(LEAVES.read_text())
+    for path in sorted(HANDS.glob("[a-z]*.py")):
+        module = importlib.import_module(f"strangers.hands.{path.stem}")
+        for name, value in vars(module).items():
+            if isinstance(value, Stranger):
+                leaves = tuple(table.get(path.stem, {}).get(name, "").split(", "))
+                found.append(
+                    dataclasses.replace(
+                        value,
+                        name=f"{path.stem}.{name}",
+                        leaves=leaves if leaves != ("",) else (),
+                    )
+                )
+    return found
+
+
+def mistakes() -> list[Stranger]:
+    """Those with a mistake."""
+    return [case for case in cases() if case.story != "right"]
+
+
+def right_ones() -> list[Stranger]:
+    """Those without."""
+    return [case for case in cases() if case.story == "right"]
