@@ -5,7 +5,7 @@ import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-PASSED, WRONG = "right", "WRONG"
+PASSED, WRONG, UNJUDGED = "right", "WRONG", "NOT JUDGED"
 
 
 class Row(NamedTuple):
@@ -59,17 +59,26 @@ class Verdict(NamedTuple):
     notes: tuple[str, ...] = ()
     errors: Mapping[str, tuple[float, ...]] = {}  # by leaf: relative error at each step
     streams: Streams | None = None
+    unjudged: str = ""  # why there is nothing to compare, or not enough to say right
 
     @property
     def passed(self) -> bool:
-        """Whether something was compared, and all of it is right."""
-        return bool(self.rows) and all(row.passed for row in self.rows)
+        """Whether something was compared, all of it is right, and nothing is left."""
+        judged = bool(self.rows) and not self.unjudged
+        return judged and all(row.passed for row in self.rows)
+
+    @property
+    def word(self) -> str:
+        """``right``, ``WRONG`` or ``NOT JUDGED``."""
+        return UNJUDGED if self.unjudged else _word(self.passed)
 
     def to_json(self) -> str:
         """The verdict as JSON; not-a-number and infinities become null."""
         content = {
             "subject": self.subject,
             "passed": self.passed,
+            "verdict": self.word,
+            "unjudged": self.unjudged,
             "rows": [row._asdict() for row in self.rows],
             "suspicions": [suspicion._asdict() for suspicion in self.suspicions],
             "notes": list(self.notes),
@@ -87,10 +96,13 @@ class Verdict(NamedTuple):
         from .plot import draw
 
         streams = self.streams and self.streams._asdict()
-        draw(path, f"{self.subject}: {_word(self.passed)}", self.errors, streams)
+        draw(path, f"{self.subject}: {self.word}", self.errors, streams)
 
     def __str__(self) -> str:
-        lines = [f"{self.subject}: {_word(self.passed)}", *_table(_worst(self.rows))]
+        if self.unjudged:
+            notes = [f"note: {note}" for note in self.notes]
+            return "\n".join((f"{self.subject}: {self.word}, {self.unjudged}", *notes))
+        lines = [f"{self.subject}: {self.word}", *_table(_worst(self.rows))]
         for rank, suspicion in enumerate(self.suspicions[:SHOWN], start=1):
             lines += ["", *_describe(rank, suspicion)]
         return "\n".join(lines + [f"note: {note}" for note in self.notes])

@@ -1,5 +1,6 @@
 """Someone else's function, judged on the public test and on harder cases."""
 
+import contextlib
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -12,6 +13,7 @@ from . import conventions
 from .cases import DRAWS, GENERIC, Case, generic, official, shared, split
 from .conventions import Convention
 from .judge import SECONDS, Run, Trial, attempt, expected_leaves, precision, shaped
+from .sandbox import Unjudged
 from .steps import with_steps
 from .suspects import Exhibit, suspects
 
@@ -44,10 +46,11 @@ def grade(
             checked first, and the backward function is tried on them too. The
             convention ``ntd`` needs it.
         convention: ``course``, ``ntd`` or ``torch``, see `conventions`.
-        seconds: the time limit of a single call.
+        seconds: the limit of CPU time of a single call.
 
     Returns:
-        A `Verdict`.
+        A `Verdict`. Where the function does not return, or ends the program, nothing is
+        compared: then `Verdict.unjudged` says why.
 
     Raises:
         ValueError: if ``like`` or ``convention`` is unknown, or forward is missing.
@@ -63,15 +66,24 @@ def grade(
     _check(like, convention, forward)
     name = getattr(function, "__name__", like)
     first = _forward_verdict(forward, like, convention, seconds)
-    runs = _run_all(_trials(function, like, forward, convention), seconds)
+    if first.unjudged:
+        return first._replace(unjudged=f"the forward function {first.unjudged}")
+    runs, why = _run_all(_trials(function, like, forward, convention), seconds)
     rows = (*first.rows, *(row for run in runs for row in run.rows))
+    if why and all(row.passed for row in rows):
+        return Verdict(name, rows, unjudged=why)
     given = split(like)[2] and not _right_on_given(runs)
     found = first.suspicions or tuple(suspects(_exhibits(runs), given))
-    verdict = Verdict(name, rows, found, (*first.notes, *_notes(runs)))
-    is_sequence = like.endswith("backward") and "da" in runs[0].trial.case.inputs
-    if not is_sequence or any(run.found.timed_out for run in runs):
+    notes = (*first.notes, *_notes(runs), *([f"later it {why}"] if why else []))
+    verdict = Verdict(name, rows, found, notes)
+    is_sequence = (
+        like.endswith("backward") and runs and "da" in runs[0].trial.case.inputs
+    )
+    if not is_sequence or why:
         return verdict
-    return with_steps(verdict, runs[0], seconds)
+    with contextlib.suppress(Unjudged):
+        verdict = with_steps(verdict, runs[0], seconds)
+    return verdict
 
 
 def _check(like: str, convention: str, forward: Any) -> None:
@@ -132,14 +144,15 @@ def _harder(like: str) -> tuple[Case, ...]:
     return tuple(map(shared, cases))
 
 
-def _run_all(trials: Sequence[Trial], seconds: float) -> list[Run]:
-    """All trials, or those up to the first that never returned."""
+def _run_all(trials: Sequence[Trial], seconds: float) -> tuple[list[Run], str]:
+    """All trials, or those before one that gave nothing to judge, and why not."""
     runs: list[Run] = []
     for trial in trials:
-        runs.append(attempt(trial, seconds))
-        if runs[-1].found.timed_out:
-            break
-    return runs
+        try:
+            runs.append(attempt(trial, seconds))
+        except Unjudged as error:
+            return runs, str(error)
+    return runs, ""
 
 
 def _right_on_given(runs: Sequence[Run]) -> bool:
@@ -182,6 +195,8 @@ def _exhibit(run: Run) -> Exhibit:
 
 
 def _notes(runs: Sequence[Run]) -> Iterator[str]:
+    if not runs:
+        return
     trial, found = runs[0].trial, runs[0].found
     extra = sorted(set(found.leaves) - set(expected_leaves(trial, found)))
     if extra:

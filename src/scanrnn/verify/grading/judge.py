@@ -13,6 +13,7 @@ from .conventions import Convention, Found, course
 from .replay import expect
 
 SECONDS = 5.0  # the time limit of a call
+REAL = "fiubV"  # kinds of dtype; bfloat16 is V to NumPy
 TIMED = ("dx", "a", "c", "y", "y_pred", "h")  # leaves with an axis of time
 
 
@@ -53,6 +54,7 @@ def judge(function: Callable[..., Any], case: Case, dtype: Any) -> tuple[Row, ..
 
 def attempt(trial: Trial, seconds: float) -> Run:
     """Calls the function and judges what it returns."""
+    expect(trial.case, trial.dtype)  # before the function can touch NumPy
     found = trial.convention.run(trial.case, seconds)
     return Run(trial, found, tuple(_rows(trial, found)))
 
@@ -119,9 +121,14 @@ def _row(leaf: str, value: Any, expected: Expected, trial: Trial) -> Row:
 def shaped(value: Any, shape: tuple[int, ...]) -> tuple[Floats | None, str]:
     """The value as an array of the right shape, and what is wrong with its shape."""
     try:
-        array = np.asarray(value, np.float64)
+        given = np.asarray(value)
     except (TypeError, ValueError):
-        return None, f"expected an array {shape}, got {type(value).__name__}"
+        given = np.asarray(None)
+    if given.dtype.kind not in REAL:
+        got = getattr(value, "name", type(value).__name__)
+        got = f"{given.dtype} numbers" if given.dtype.kind == "c" else got
+        return None, f"expected an array {shape} of real numbers, got {got}"
+    array = given.astype(np.float64)
     if array.shape == shape:
         return array, ""
     note = f"expected shape {shape}, got {array.shape}"

@@ -1,0 +1,326 @@
+"""What runs in the child: it loads a stranger's program and calls its functions.
+
+This file is run as a script and imports nothing of the library, so that it starts in a
+tenth of a second. It talks through what were its standard input and output; the
+program's own output goes elsewhere, and its input is empty.
+
+A message is a line of JSON with its length before it, then the bytes of its arrays.
+Arrays, numbers, text, lists, tuples and dictionaries cross; another object stays in the
+child and only its type and a number cross, by which it can be handed in again.
+"""
+
+import contextlib
+import io
+import json
+import linecache
+import os
+import struct
+import sys
+import time
+import traceback
+import types
+from collections.abc import Callable
+from typing import Any, BinaryIO
+
+LARGEST = 1 << 28  # bytes of a message
+DEEPEST = 40  # lists in lists
+
+Plain = Any  # what JSON can hold
+
+
+def encode(tree: Any, keep: Callable[[Any], int] | None = None) -> bytes:
+    """A tree as bytes.
+
+    >>> decode(encode({"a": (1, ["two", None])}))
+    {'a': (1, ['two', None])}
+    """
+    arrays: list[bytes] = []
+    text = json.dumps(_down(tree, arrays, keep, 0)).encode()
+    return b"".join(
+        (struct.pack("<QQ", len(text), sum(map(len, arrays))), text, *arrays)
+    )
+
+
+def _down(
+    tree: Any, arrays: list[bytes], keep: Callable[[Any], int] | None, depth: int
+) -> Plain:
+    import numpy as np
+
+    def inner(part: Any) -> Plain:
+        return _down(part, arrays, keep, depth + 1)
+
+    if tree is None or isinstance(tree, bool | str) or type(tree) is int:
+        return ["v", tree]
+    if depth < DEEPEST and isinstance(tree, dict):
+        return ["d", [[inner(key), inner(value)] for key, value in tree.items()]]
+    if depth < DEEPEST and isinstance(tree, list | tuple):
+        return ["l" if isinstance(tree, list) else "t", [inner(part) for part in tree]]
+    array = tree
+    if not isinstance(tree, np.ndarray | np.generic) and _is_array(tree):
+        with contextlib.suppress(Exception):
+            array = np.asarray(tree.detach() if hasattr(tree, "detach") else tree)
+    if isinstance(array, float | complex):
+        array = np.asarray(array)
+    if isinstance(array, np.ndarray) and array.dtype.name == "bfloat16":
+        array = array.astype(np.float64)
+    if isinstance(array, np.ndarray | np.generic) and array.dtype.kind in "fiubc":
+        array = np.asarray(array)
+        arrays.append(np.ascontiguousarray(array).tobytes())
+        scalar = not isinstance(tree, np.ndarray) and array.ndim == 0
+        return ["a", array.dtype.str, list(array.shape), scalar]
+    if keep is None:
+        raise TypeError(f"expected arrays and plain values, got {type(tree).__name__}")
+    return ["o", keep(tree), type(tree).__name__]
+
+
+def _is_array(value: Any) -> bool:
+    return hasattr(value, "__array__") and hasattr(value, "dtype")
+
+
+class Kept:
+    """An object that stays in the child: its number there, and its type's name."""
+
+    def __init__(self, number: int, name: str) -> None:
+        self.number, self.name = number, name
+
+
+def decode(message: bytes, held: dict[int, Any] | None = None) -> Any:
+    """A tree from bytes; what does not hold together raises `ValueError`."""
+    size, rest = struct.unpack_from("<QQ", message)
+    if 16 + size + rest != len(message):
+        raise ValueError("a message of another length")
+    buffer = memoryview(message)[16 + size :]
+    tree, used = _up(json.loads(message[16 : 16 + size]), buffer, 0, held)
+    if used != rest:
+        raise ValueError("a message with bytes left over")
+    return tree
+
+
+def _up(
+    plain: Plain, buffer: memoryview, at: int, held: dict[int, Any] | None
+) -> tuple[Any, int]:
+    import numpy as np
+
+    kind = plain[0]
+    if kind == "v":
+        return plain[1], at
+    if kind == "d":
+        found = {}
+        for key, value in plain[1]:
+            name, at = _up(key, buffer, at, held)
+            found[name], at = _up(value, buffer, at, held)
+        return found, at
+    if kind in "lt":
+        parts = []
+        for part in plain[1]:
+            value, at = _up(part, buffer, at, held)
+            parts.append(value)
+        return (parts if kind == "l" else tuple(parts)), at
+    if kind == "o":
+        number, name = int(plain[1]), str(plain[2])
+        return (held[number] if held is not None else Kept(number, name)), at
+    dtype = np.dtype(plain[1])
+    if dtype.kind not in "fiubc" or kind != "a":
+        raise ValueError("a message of an unknown kind")
+    shape = [int(n) for n in plain[2]]
+    size = dtype.itemsize
+    for n in shape:
+        size *= n
+    array = np.frombuffer(buffer[at : at + size], dtype).reshape(shape).copy()
+    if plain[3]:
+        return array[()], at + size
+    return array, at + size
+
+
+def receive(stream: BinaryIO) -> bytes:
+    """The next message; empty at the end of the stream."""
+    head = stream.read(16)
+    if len(head) < 16:
+        return b""
+    size = sum(struct.unpack("<QQ", head))
+    if size > LARGEST:
+        raise ValueError(f"a message of {size} bytes")
+    body = stream.read(size)
+    return head + body if len(body) == size else b""
+
+
+class Program:
+    """The stranger's program, and what it returned that could not cross."""
+
+    def __init__(self) -> None:
+        self.space: dict[str, Any] = {}
+        self.held: dict[int, Any] = {}
+        self.files: set[str] = set()
+
+    def keep(self, value: Any) -> int:
+        self.held[len(self.held)] = value
+        return len(self.held) - 1
+
+    def load(self, units: list[tuple[str, str]], folder: str) -> dict[str, Any]:
+        """Runs sources, each under its file's name; tells what they define."""
+        module = types.ModuleType("graded")
+        sys.modules["graded"] = module
+        self.space = vars(module)
+        if folder not in sys.path:
+            sys.path.insert(0, folder)
+        failure = ended = ""
+        try:
+            for name, source in units:
+                self.files.add(name)
+                lines = source.splitlines(keepends=True)
+                linecache.cache[name] = (len(source), None, lines, name)
+                self.space["__file__"] = name
+                exec(compile(source, name, "exec"), self.space)
+        except SystemExit as error:
+            ended = f"ends itself by sys.exit({error.code!r})" + self.where(error)
+        except BaseException as error:
+            failure = self.told(error)
+        names = [name for name, value in self.space.items() if callable(value)]
+        return {"failure": failure, "ended": ended, "names": names}
+
+    def call(self, name: str, args: dict[str, Any], how: str) -> dict[str, Any]:
+        """Calls a function; tells what it returned, or why it did not."""
+        import numpy as np
+
+        before = _copied(args)
+        function = self.space.get(name)
+        answer: dict[str, Any] = {"failure": "", "exit": ""}
+        try:
+            with np.errstate(all="ignore"):
+                run = _by_torch(function) if how == "torch" else function
+                answer["value"] = run(*args.values())  # type: ignore[misc]
+        except SystemExit as error:
+            answer["exit"] = f"called sys.exit({error.code!r})" + self.where(error)
+        except EOFError as error:
+            answer["exit"] = "asks for input" + self.where(error)
+        except BaseException as error:
+            answer["failure"] = self.told(error)
+        names = [name for name in args if not _same(args[name], before[name])]
+        answer["changed"] = names
+        return answer
+
+    def told(self, error: BaseException) -> str:
+        """The error and the line of the program that matters."""
+        text = " ".join(str(error).split())
+        text = text if len(text) < 300 else text[:300] + "..."
+        kind = type(error).__name__
+        return f"raised {kind}: {text}".rstrip(": ") + self.where(error)
+
+    def where(self, error: BaseException) -> str:
+        """The last line of the program's own that the error went through."""
+        if isinstance(error, SyntaxError) and error.filename in self.files:
+            line = (error.text or "").strip()
+            return f" (line {error.lineno}: {line})"
+        frames = traceback.extract_tb(error.__traceback__)
+        own = [frame for frame in frames if frame.filename in self.files]
+        if not own:
+            return ""
+        last = own[-1]
+        name = os.path.basename(last.filename) if len(self.files) > 1 else ""
+        place = f"{name}, line {last.lineno}".lstrip(", ")
+        return f" ({place}: {last.line})" if last.line else f" ({place})"
+
+
+def _copied(tree: Any) -> Any:
+    """The same tree with arrays of its own; other objects are not looked into."""
+    if isinstance(tree, dict):
+        return {key: _copied(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [_copied(part) for part in tree]
+    return tree.copy() if type(tree).__name__ == "ndarray" else tree
+
+
+def _same(one: Any, two: Any) -> bool:
+    """Whether a tree is what its copy was."""
+    if isinstance(two, dict):
+        return len(one) == len(two) and all(
+            key in one and _same(one[key], two[key]) for key in two
+        )
+    if isinstance(two, list):
+        return len(one) == len(two) and all(map(_same, one, two))
+    if type(two).__name__ != "ndarray":
+        return True
+    return bool(one.shape == two.shape and one.tobytes() == two.tobytes())
+
+
+def _by_torch(function: Any) -> Callable[..., Any]:
+    """A ``torch.autograd.Function`` as a function of the cotangent and its inputs."""
+    import numpy as np
+    import torch
+
+    def run(cotangent: Any, *arrays: Any) -> Any:
+        inputs = [torch.tensor(x, requires_grad=True) for x in arrays]
+        h = function.apply(*inputs)
+        back = torch.autograd.grad(
+            h, inputs, torch.tensor(cotangent), allow_unused=True
+        )
+        return h.detach().numpy(), *(
+            np.zeros(x.shape) if g is None else g.numpy()
+            for g, x in zip(back, inputs, strict=True)
+        )
+
+    return run
+
+
+def limit(memory: int, cpu: int) -> None:
+    """Limits of the whole process, where the system has them."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return
+    wanted = {
+        "RLIMIT_AS": memory,
+        "RLIMIT_CPU": cpu,
+        "RLIMIT_CORE": 0,
+        "RLIMIT_FSIZE": 1 << 26,
+    }
+    for name, most in wanted.items():
+        with contextlib.suppress(AttributeError, ValueError, OSError):
+            which = getattr(resource, name)
+            hard = resource.getrlimit(which)[1]
+            most = most if hard == resource.RLIM_INFINITY else min(most, hard)
+            resource.setrlimit(which, (most, most))
+
+
+def main() -> None:
+    """Answers requests until there are no more."""
+    requests, replies = _streams()
+    memory, cpu = map(int, sys.argv[1:3])
+    limit(memory, cpu)
+    import numpy as np  # before anybody can ask how long a call takes
+
+    np.zeros(1) @ np.zeros(1)
+    import warnings
+
+    program = Program()
+    while message := receive(requests):
+        request = decode(message, program.held)
+        started = time.process_time()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            answer = getattr(program, request.pop("do"))(**request)
+        answer["cpu"] = time.process_time() - started
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(Exception):
+                stream.flush()
+        try:
+            reply = encode(answer, program.keep)
+        except BaseException as error:
+            reply = encode({"failure": f"returned what cannot be read: {error}"})
+        replies.write(reply)
+        replies.flush()
+    os._exit(0)
+
+
+def _streams() -> tuple[BinaryIO, BinaryIO]:
+    """The two ends of the talk; the program itself gets no input and another output."""
+    requests = io.BufferedReader(io.FileIO(os.dup(0), "r"))
+    replies = io.BufferedWriter(io.FileIO(os.dup(1), "w"))
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    os.dup2(2, 1)
+    return requests, replies
+
+
+if __name__ == "__main__":
+    main()
