@@ -1,6 +1,7 @@
 """Ana takes the course, fills in the notebook line by line, and prints a lot."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

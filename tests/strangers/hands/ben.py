@@ -1,6 +1,7 @@
 """Ben likes einsum, stacks all steps first, and makes one product over all of time."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

@@ -4,6 +4,7 @@ She also makes her own derivatives from the pre-activation, which she computes a
 """
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

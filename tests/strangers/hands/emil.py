@@ -1,6 +1,7 @@
 """Emil is at the forward passes of the simple network, and at his caches."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

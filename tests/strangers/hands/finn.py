@@ -1,6 +1,7 @@
 """Finn does the other course: arrays (N, T, D), caches that are dictionaries."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

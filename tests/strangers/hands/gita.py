@@ -1,6 +1,7 @@
 """Gita fills in the LSTM cell of the notebook, with the gate slopes inside."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

@@ -1,6 +1,7 @@
 """Hugo stacks the four gates into one matrix, in the order f, i, c, o."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 GATES = "fico"

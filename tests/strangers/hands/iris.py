@@ -1,6 +1,7 @@
 """Iris does the LSTM of the other course: gates i, f, o, g in the columns."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

@@ -1,6 +1,7 @@
 """Jan is at the forward passes of the LSTM."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

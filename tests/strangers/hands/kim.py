@@ -1,6 +1,7 @@
 """Kim has a right cell and struggles with the loop over time, and with dx."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

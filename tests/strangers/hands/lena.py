@@ -1,6 +1,7 @@
 """Lena does the GRU: arrays (N, T, D), gates r, z, n in the columns."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

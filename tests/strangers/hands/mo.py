@@ -3,6 +3,7 @@
 from types import SimpleNamespace as Tape
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

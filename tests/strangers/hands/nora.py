@@ -1,6 +1,7 @@
 """Nora writes what the exercise leaves out: from the loss into a."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

@@ -1,6 +1,7 @@
 """Olga comes back to her notebook after a week; some cells have two slips in them."""
 
 import numpy as np
+
 from strangers.made import right, wrong
 
 

@@ -1,6 +1,7 @@
 """Pia hurries; most of her attempts have two things wrong."""
 
 import numpy as np
+
 from strangers.made import wrong
 
 

@@ -1,0 +1,235 @@
+"""How well are mistakes named that nobody listed? The public set of strangers' code.
+
+    python experiments/verification/strangers.py [--held-out] [--show] [--only TEXT]
+
+Every function of `tests/strangers/` is graded as a learner would have it graded, and
+the right ones too. By default both halves of the set are measured and only sums are
+printed. Rules may be mended by what ``--show`` tells of the open half; of the half that
+is held out (by a hash of the name) no single case is ever told.
+
+A mistake counts as
+
+* detected: if the verdict is WRONG; in float32: if a float32 case alone says so;
+* leaves: if the leaves called wrong on any case in float64 are exactly those that
+  `jax.grad` finds wrong (`tests/strangers/leaves.toml`);
+* steps: if on the first case the step is right for every leaf whose first wrong step is
+  known from the code;
+* named: if a suspect gives the function's own numbers on three random cases that the
+  grading never saw (other sizes, another seed), in every leaf. What a suspect is called
+  does not matter. Where the cause is not one of numbers (a shape, a dtype, an argument
+  changed), the words of the report must say it: every word list of the case is met.
+  Where a suspect can be run on the fresh cases and gives other numbers, words do not
+  help.
+"""
+
+import argparse
+import importlib
+import re
+import sys
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
+
+from scanrnn.verify import Suspicion, Verdict, grade
+from scanrnn.verify.grading import conventions
+from scanrnn.verify.grading.cases import Case, Sizes, generic
+from scanrnn.verify.grading.mistakes import of
+from scanrnn.verify.grading.replay import try_replay
+
+THE_SET = importlib.import_module("strangers.made")  # this script has its name as well
+Stranger = Any
+
+FRESH = (Sizes(4, 6, 3, 3, 5), Sizes(3, 4, 5, 2, 4), Sizes(2, 3, 2, 5, 2))
+SEED = 20261122
+CLOSE = 1e-6  # of the leaf's largest entry
+
+COLUMNS = ("all", "detected", "float32", "leaves", "steps", "first", "in three")
+
+
+def graded(case: Stranger) -> Verdict:
+    """As its owner would call `grade`."""
+    return grade(
+        case.function, case.like, forward=case.forward, convention=case.convention
+    )
+
+
+def how(case: Stranger) -> conventions.Convention:
+    """How the function is called on a case."""
+    if case.convention == "ntd":
+        return conventions.ntd(case.forward, case.function, case.like)
+    return conventions.course(case.function, case.like, case.forward)
+
+
+def suspect_leaves(like: str, suspicion: Suspicion, case: Case) -> Any:
+    """What a suspect gives on a case, in the exercise's names; None if it cannot."""
+    known = {mistake.name: mistake for mistake in of(like)}
+    if not set(suspicion.names) <= set(known):
+        return None
+    return try_replay(case, [known[name] for name in suspicion.names])
+
+
+def reproduces(case: Stranger, suspicion: Suspicion) -> bool | None:
+    """Whether a suspect gives the function's numbers on fresh cases; None: unknown."""
+    compared = 0
+    for sizes in FRESH:
+        fresh = generic(case.like, sizes, SEED)
+        convention = how(case)
+        found = convention.run(fresh, 10.0)
+        given = suspect_leaves(case.like, suspicion, fresh)
+        if found.failure or given is None:
+            continue
+        try:
+            expected = convention.rename(given, fresh)
+        except (ValueError, IndexError, KeyError):
+            continue
+        compared += 1
+        if not all(close(found.leaves.get(k), v) for k, v in expected.items()):
+            return False
+    return True if compared else None
+
+
+def close(one: Any, two: Any) -> bool:
+    """Equal to rounding, shapes and what is not a number included."""
+    try:
+        one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    except (TypeError, ValueError):
+        return False
+    if one.shape != two.shape:
+        return False
+    scale = np.abs(two[np.isfinite(two)]).max(initial=0)
+    return bool(np.allclose(one, two, 0, CLOSE * scale, equal_nan=True))
+
+
+def said(case: Stranger, texts: Iterable[str]) -> bool:
+    """Whether every word list of the case is met."""
+    text = " ".join(texts).lower()
+    return bool(case.words) and all(re.search(words, text) for words in case.words)
+
+
+def place(case: Stranger, verdict: Verdict) -> int | None:
+    """Where the cause is named among the suspects, from 1; None if it is not."""
+    for rank, suspicion in enumerate(verdict.suspicions[:3], start=1):
+        same = reproduces(case, suspicion)
+        texts = (*suspicion.names, suspicion.says, suspicion.instead)
+        if same or (same is None and said(case, texts)):
+            return rank
+    told = [row.note for row in verdict.rows if not row.passed] + list(verdict.notes)
+    return 1 if not verdict.suspicions and said(case, told) else None
+
+
+def wrong_leaves(verdict: Verdict) -> set[str]:
+    """What float64 rows call wrong."""
+    rows = [row for row in verdict.rows if "float32" not in row.case]
+    return {row.leaf for row in rows if not row.passed}
+
+
+def steps_right(case: Stranger, verdict: Verdict) -> bool | None:
+    """Whether the first wrong steps told are right; None where none is known."""
+    if case.step is None:
+        return None
+    told: dict[str, int | None] = {}
+    for row in verdict.rows:
+        if row.leaf in case.leaves and not row.passed and row.leaf not in told:
+            told[row.leaf] = row.step
+    return all(
+        told.get(leaf) == wanted % total(case)
+        for leaf in case.leaves
+        if (wanted := wanted_step(case, leaf)) is not None
+    )
+
+
+def wanted_step(case: Stranger, leaf: str) -> int | None:
+    """The first wrong step of a leaf, negative if counted from the end."""
+    if leaf in ("h", "da", "dh", "y_pred") and case.like.endswith("backward"):
+        return None
+    if not isinstance(case.step, dict):
+        return int(case.step)
+    step = case.step.get(leaf, case.step.get("*"))
+    return None if step is None else int(step)
+
+
+def total(case: Stranger) -> int:
+    """The steps of the first case that `grade` tries."""
+    if case.convention == "ntd" or case.like == "lstm_forward":
+        return 7
+    return 4
+
+
+def judged(case: Stranger) -> dict[str, Any]:
+    """One line of the measurement."""
+    verdict = graded(case)
+    single = [row for row in verdict.rows if "float32" in row.case]
+    rank = place(case, verdict)
+    return {
+        "all": True,
+        "detected": not verdict.passed,
+        "float32": not all(row.passed for row in single),
+        "leaves": wrong_leaves(verdict) == set(case.leaves),
+        "steps": steps_right(case, verdict),
+        "first": rank == 1,
+        "in three": rank is not None,
+        "suspects": [" and ".join(s.names) for s in verdict.suspicions[:3]],
+        "called wrong": wrong_leaves(verdict),
+        "told": {r.leaf: r.step for r in verdict.rows[::-1] if not r.passed},
+    }
+
+
+def report(cases: Iterable[Stranger], show: bool) -> None:
+    """The table, by function of the exercise."""
+    counts: dict[str, Counter[str]] = defaultdict(Counter)
+    for case in cases:
+        line = judged(case)
+        for column in COLUMNS:
+            right = line[column]
+            counts[case.like][column] += right is not False
+            counts["all of them"][column] += right is not False
+        missed = [c for c in COLUMNS if line[c] is False]
+        if show and missed and not case.held_out:
+            print(f"{case.name} ({case.like}): not {', '.join(missed)}")
+            print(f"    cause: {case.cause}")
+            print(f"    suspects: {line['suspects']}")
+            if "leaves" in missed:
+                both = sorted(line["called wrong"]), sorted(case.leaves)
+                print(f"    called wrong {both[0]}, are wrong {both[1]}")
+            if "steps" in missed:
+                print(
+                    f"    steps told {line['told']}, are {case.step} of {total(case)}"
+                )
+    print(f"{'function':22}" + "".join(f"{column:>10}" for column in COLUMNS))
+    for like in sorted(counts, key=lambda like: (like == "all of them", like)):
+        cells = "".join(f"{counts[like][column]:10}" for column in COLUMNS)
+        print(f"{like:22}{cells}")
+
+
+def false_alarms() -> None:
+    """The right variants."""
+    right = THE_SET.right_ones()
+    alarms = [case.name for case in right if not graded(case).passed]
+    print(f"{len(right)} right variants: {len(alarms)} called wrong", *alarms)
+
+
+def main(options: argparse.Namespace, choose: Callable[[Stranger], bool]) -> None:
+    """Prints a table for each half."""
+    cases = [case for case in THE_SET.mistakes() if choose(case)]
+    if not options.held_out:
+        print("the open half")
+        report([case for case in cases if not case.held_out], options.show)
+    if not options.open:
+        print("the half held out")
+        report([case for case in cases if case.held_out], False)
+    false_alarms()
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--held-out", action="store_true", help="that half alone")
+    parser.add_argument("--open", action="store_true", help="the other half alone")
+    parser.add_argument("--show", action="store_true", help="every miss, open half")
+    parser.add_argument("--only", default="", help="cases with this in their names")
+    chosen = parser.parse_args()
+    main(chosen, lambda case: chosen.only in case.name)
