@@ -80,4 +80,7 @@ from .feedback import StraightThrough as StraightThrough
 from .feedback import feedback as feedback
 from .feedback import forced as forced
 
+# Learning online, in a room of its own.
+from . import online as online
+
 __version__ = _version("scanrnn")
