@@ -136,21 +136,7 @@ def steps_right(case: Stranger, verdict: Verdict) -> bool | None:
     for row in verdict.rows:
         if row.leaf in case.leaves and not row.passed and row.leaf not in told:
             told[row.leaf] = row.step
-    return all(
-        told.get(leaf) == wanted % total(case)
-        for leaf in case.leaves
-        if (wanted := wanted_step(case, leaf)) is not None
-    )
-
-
-def wanted_step(case: Stranger, leaf: str) -> int | None:
-    """The first wrong step of a leaf, negative if counted from the end."""
-    if leaf in ("h", "da", "dh", "y_pred") and case.like.endswith("backward"):
-        return None
-    if not isinstance(case.step, dict):
-        return int(case.step)
-    step = case.step.get(leaf, case.step.get("*"))
-    return None if step is None else int(step)
+    return all(told.get(leaf) in case.steps(leaf, total(case)) for leaf in told)
 
 
 def total(case: Stranger) -> int:

@@ -5,9 +5,11 @@ the columns (lstm: i, f, o, g; gru: r, z, n). A leaf is named as the report name
 """
 
 import copy
+import functools
 from typing import Any
 
 import numpy as np
+
 from strangers import oracle
 from strangers.made import Stranger
 
@@ -24,6 +26,12 @@ CACHES = {
 }
 
 Leaves = dict[str, Any]
+
+
+@functools.cache
+def on_the_usual(case: Stranger) -> tuple[Leaves, Leaves]:
+    """`compared` on the oracle's usual case."""
+    return compared(case, oracle.usual(case.like))
 
 
 def compared(case: Stranger, given: Leaves) -> tuple[Leaves, Leaves]:
@@ -45,7 +53,7 @@ def compared(case: Stranger, given: Leaves) -> tuple[Leaves, Leaves]:
         if case.forward is not None:
             own = case.forward(*copy.deepcopy(forward_arguments(case.like, given)))
             arguments["cache" if one_step else "caches"] = own[-1]
-    before = copy.deepcopy(arguments)
+    before, arguments = arguments, copy.deepcopy(arguments)
     with np.errstate(all="ignore"):
         result = run(*arguments.values())
     leaves = extra | named(case, result, cell, one_step)
@@ -55,9 +63,8 @@ def compared(case: Stranger, given: Leaves) -> tuple[Leaves, Leaves]:
     return leaves, right
 
 
-def wrong_leaves(case: Stranger, given: Leaves) -> list[str]:
+def wrong_leaves(found: Leaves, right: Leaves) -> list[str]:
     """Those that differ by more than rounding, in their order, or are missing."""
-    found, right = compared(case, given)
     return [name for name in right if not close(found.get(name), right[name])]
 
 

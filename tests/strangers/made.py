@@ -19,7 +19,7 @@ HANDS = pathlib.Path(__file__).parent / "hands"
 LEAVES = HANDS.with_name("leaves.toml")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Stranger:
     """A function of the exercise as it would stand in somebody's file."""
 
@@ -27,7 +27,7 @@ class Stranger:
     like: str  # the function of the exercise that it stands for
     cause: str  # what is wrong, in words; how it is written, if nothing is
     story: str  # a key of STORIES, or where the slip comes from, in words
-    step: Any = None  # of the first wrong step: one for all leaves, or by leaf
+    step: Any = None  # the first wrong one: for all leaves, or by leaf (* for the rest)
     words: tuple[str, ...] = ()  # all of these say the cause, where numbers cannot
     tags: tuple[str, ...] = ()  # double, view, time, ...
     forward: Function | None = None
@@ -38,6 +38,19 @@ class Stranger:
     def __call__(self, *args: Any) -> Any:
         """So that one function of a file can call another."""
         return self.function(*args)
+
+    def steps(self, leaf: str, T: int) -> tuple[int | None, ...]:
+        """What may be called the first wrong step of a leaf; all, if none is known."""
+        known = self.step if isinstance(self.step, dict) else {"*": self.step}
+        step = known.get(leaf, known.get("*"))
+        if step is None or leaf not in self.leaves:
+            return (None, *range(T))
+        return tuple(t % T for t in (step if isinstance(step, tuple) else (step,)))
+
+    @property
+    def hand(self) -> str:
+        """Whose file it stands in."""
+        return self.name.split(".")[0]
 
     @property
     def held_out(self) -> bool:

@@ -254,7 +254,7 @@ def carry_alone(da, caches):
     "rnn_backward",
     "da0 is taken from the last step, where the loop begins",
     "an if with the wrong end of time, from memory",
-    step={"da0": -2},
+    step={"da0": 0},
 )
 def da0_of_the_last_step(da, caches):
     (caches, x) = caches
@@ -329,7 +329,7 @@ def cache_of_the_step_before(da, caches):
     "rnn_backward",
     "dWaa is set, not added to, so only step 0 is left of it",
     "a plus sign forgotten, from memory",
-    step={"dWaa": -1},
+    step={"dWaa": (-1, -2)},
 )
 def dWaa_is_set(da, caches):
     (caches, x) = caches

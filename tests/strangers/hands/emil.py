@@ -235,7 +235,7 @@ def predictions_late(x, a0, p):
     "rnn_forward",
     "the input is read from its end",
     "a reversed range left over from the way back, from memory",
-    step=0,
+    step={"*": 0, "cache a_prev": 1},
     tags="time",
 )
 def read_from_the_end(x, a0, p):
@@ -252,7 +252,7 @@ def read_from_the_end(x, a0, p):
     "rnn_forward",
     "the input of the step before is read: x[:, :, t - 1], the last one at t = 0",
     "off by one",
-    step=0,
+    step={"*": 0, "cache a_prev": 1},
     tags="time",
 )
 def input_of_before(x, a0, p):

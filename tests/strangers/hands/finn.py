@@ -123,7 +123,7 @@ def db_of_another(dh, caches):
 @sequence(
     "db is set to the step's, not added to, while the others are summed",
     "a plus sign forgotten, from memory",
-    step={"db": -1},
+    step={"db": (-1, -2)},
 )
 def db_of_step_0(dh, caches):
     N, T, _ = dh.shape

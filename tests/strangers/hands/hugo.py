@@ -131,7 +131,7 @@ def a_next_on_top(da, caches):
     "lstm_backward",
     "dc of the step before is handed on without the factor f",
     "a factor forgotten, from memory",
-    step={"*": -2, "da0": -2},
+    step={"*": -2, "dWo": -3, "dbo": -3},
 )
 def memory_never_forgets(da, caches):
     def one(d_a, d_c, cache):
@@ -145,7 +145,7 @@ def memory_never_forgets(da, caches):
     "lstm_backward",
     "dc is handed on times f of the step that gets it (t - 1) instead of its own",
     "off by one",
-    step={"*": -2, "da0": -2},
+    step={"*": -2, "dWo": -3, "dbo": -3},
     tags="time",
 )
 def f_of_the_step_before(da, caches):
@@ -236,7 +236,7 @@ def weights_over_m(da, caches):
     "lstm_backward",
     "the carry of the memory is dropped: dc is zero at every step",
     "h not passed",
-    step={"*": -2, "da0": -2},
+    step={"*": -2, "dWo": -3, "dbo": -3},
 )
 def no_memory_carry(da, caches):
     def one(d_a, d_c, cache):
@@ -304,7 +304,7 @@ def i_twice_in_dWc(da, caches):
     "lstm_backward",
     "f, i, o, c for the split, and the carry of the memory without f",
     "two slips in one evening, from memory",
-    step=-1,
+    step={"*": -2, "dWc": -1, "dWo": -1, "dbc": -1, "dbo": -1},
     tags="double",
 )
 def order_and_f(da, caches):

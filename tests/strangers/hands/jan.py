@@ -249,7 +249,14 @@ def c_is_a(x, a0, p):
     "lstm_forward",
     "the memory begins with a0 instead of zeros",
     "a start state too many, from memory",
-    step=0,
+    step={
+        "*": 0,
+        "cache ft": 1,
+        "cache it": 1,
+        "cache cct": 1,
+        "cache ot": 1,
+        "cache a_prev": 1,
+    },
 )
 def memory_begins_with_a0(x, a0, p):
     out = []
@@ -265,7 +272,14 @@ def memory_begins_with_a0(x, a0, p):
     "lstm_forward",
     "the memory is never handed on: every step begins with c = 0",
     "h not passed",
-    step=1,
+    step={
+        "*": 1,
+        "cache ft": 2,
+        "cache it": 2,
+        "cache cct": 2,
+        "cache ot": 2,
+        "cache a_prev": 2,
+    },
 )
 def memory_always_zero(x, a0, p):
     out, at = [], a0
@@ -280,7 +294,7 @@ def memory_always_zero(x, a0, p):
     "lstm_forward",
     "c is returned before y",
     "the order of a tuple, from memory",
-    step=0,
+    step={"*": None},
     words=r"order|exchang|swap|shape",
 )
 def c_before_y(x, a0, p):
@@ -328,7 +342,7 @@ def memory_buffer(x, a0, p):
     "lstm_forward",
     "the state is handed on as tanh(c) instead of a",
     "the output gate forgotten on the way to the next step, from memory",
-    step=1,
+    step={"*": 1, "cache c_prev": 2},
 )
 def tanh_c_handed_on(x, a0, p):
     out, at, ct = [], a0, np.zeros_like(a0)

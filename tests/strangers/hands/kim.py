@@ -131,7 +131,7 @@ def da0_stays_zero(da, caches):
     "lstm_backward",
     "da0 is the cotangent of the memory before step 0 (dc_prev)",
     "two variables exchanged, from memory",
-    step={"da0": -1},
+    step={"da0": 0},
 )
 def da0_is_dc(da, caches):
     steps, T, dx, zero, total = started(da, caches)
@@ -204,7 +204,7 @@ def fromkeys(da, caches):
     "lstm_backward",
     "the carry of the memory begins with da of the last step instead of zeros",
     "a start value copied from the line above, from memory",
-    step=-1,
+    step={"*": -1, "dWo": -2, "dbo": -2},
 )
 def dc_begins_with_da(da, caches):
     steps, T, dx, zero, total = started(da, caches)
@@ -323,7 +323,7 @@ def clipped(da, caches):
     "lstm_backward",
     "no carry of the state, and da0 left at zeros",
     "two slips in one evening, from memory",
-    step={"*": -2, "da0": 0},
+    step={"*": -2, "da0": None},
     tags="double",
 )
 def no_carry_no_da0(da, caches):

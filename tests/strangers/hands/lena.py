@@ -333,7 +333,7 @@ def dWx_without_step_0(dh, caches):
 @sequence(
     "dWh is set in every step, not added to",
     "a plus sign forgotten, from memory",
-    step={"dWh": -1},
+    step={"dWh": (-1, -2)},
 )
 def dWh_is_set(dh, caches):
     N, T, H = dh.shape
