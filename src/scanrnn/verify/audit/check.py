@@ -16,6 +16,7 @@ from ...cell import Cell
 from ..double import double
 from ..report import Row, Streams, Suspicion, Verdict
 from ..rounding import Expected, Floats, compare, first_from_the_end, unit_roundoff
+from .derived import by_machine
 from .noise import QUICK, expectation
 from .oracles import all_rows
 from .progress import Report, Tell, telling
@@ -36,8 +37,9 @@ from .streams import streams_of
 
 DTYPES = ("float64", "float32")
 LEFT_OUT = (
-    "quick: against autodiff and the rule of one step alone; left out: {}walking "
-    "forwards, forward mode, the complex step, the Taylor remainder, RTRL"
+    "quick: against autodiff, the derived step and the rule of one step alone; left "
+    "out: {}walking forwards, forward mode, the complex step, the Taylor remainder, "
+    "RTRL"
 )
 
 
@@ -54,8 +56,9 @@ def check(
 
     The gradient with respect to every leaf of params, the inputs and the start state,
     with random cotangents of all outputs and of the final state, is compared with
-    JAX's differentiation of the plain scan: with `Stored`, `Recomputed` and
-    `Checkpointed`, for plain sequences, lengths (0 among them), gaps, resets and
+    JAX's differentiation of the plain scan, and with the way back that `sr.derive`
+    finds in the cell's own step: with `Stored`, `Recomputed` and `Checkpointed`, for
+    plain sequences, lengths (0 among them), gaps, resets and
     reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward
     mode, the complex step or differences, the order of the Taylor remainder, and
     real-time recurrent learning.
@@ -65,7 +68,7 @@ def check(
         params: where to look, as `cell.init` makes them; drawn if not given.
         quick: only what sees most, in a third of the time or less: one batch, walked in
             reverse, of a plain sequence, one with gaps, one with resets, one with both
-            and one of length 0, by every way back, against autodiff in float64; and
+            and one of length 0, by every way back, against both in float64; and
             `pull` alone at one step. A note of the verdict says what was left out.
         progress: called as ``progress(done, parts, doing)`` when a part of the audit
             begins, and when all are done. If it is None, a line on stderr tells it,
@@ -73,6 +76,8 @@ def check(
         dtypes: which to audit, float64 and float32 if not given (quick: float64); the
             oracles always run in float64.
         seed: of the random values.
+
+    A cell that `sr.derive` made is not compared with another derivation of its step.
 
     Returns:
         A `Verdict`; leaves are called ``params.w_h``, ``xs``, ``start.h``.
@@ -82,8 +87,8 @@ def check(
 
     >>> import scanrnn as sr
     >>> verdict = check(sr.rnn(2), quick=True)
-    >>> verdict.passed, verdict.notes[0][:25]
-    (True, 'quick: against autodiff a')
+    >>> verdict.passed, verdict.notes[0][:24]
+    (True, 'quick: against autodiff,')
     """
     if dtypes is None:
         dtypes = DTYPES[:1] if quick else DTYPES
@@ -95,7 +100,7 @@ def check(
     errors: dict[str, tuple[float, ...]] = {}
     streams: Streams | None = None
     tried = quick_settings(seed) if quick else settings(seed)
-    parts = 1 + 2 * len(tried) + (0 if quick else len(tried) + 4)
+    parts = 1 + 3 * len(tried) + (0 if quick else len(tried) + 4)
     with double(), telling(progress, parts) as tell:
         tell("one step alone")
         point, cotangents = point_of(cell, params, seed)
@@ -156,6 +161,8 @@ def _audit(
     kept: Any = None
     tell(f"{setting.name}: what rounding allows")
     expect((point, cotangents), "float64")
+    tell(f"{setting.name}: derived from the step")
+    derived = by_machine(cell, setting, point, cotangents)
     tell(f"{setting.name}: the ways back")
     # float32 can differ from float64 by rounding alone: gaps are audited in float64.
     single = [d for d in dtypes if d != "float64" and "mask" not in setting.options]
@@ -168,6 +175,10 @@ def _audit(
             if dtype in dtypes:
                 case = f"{way}, {setting.name}, {dtype}"
                 rows += _compared(names, found, right, setting, case)
+                if derived and dtype == "float64":  # as near as to autodiff
+                    pairs = zip(derived, right, strict=True)
+                    other = [Expected(value, r.allowed) for value, r in pairs]
+                    rows += _compared(names, found, other, setting, case, "derived")
     return kept
 
 
@@ -177,6 +188,7 @@ def _compared(
     right: list[Expected],
     setting: Setting,
     case: str,
+    oracle: str = "autodiff",
 ) -> Iterator[Row]:
     for name, leaf, expected in zip(names, found, right, strict=True):
         difference = compare(leaf, expected)
@@ -189,7 +201,7 @@ def _compared(
         where = str(list(difference.where))
         passed = not difference.wrong.any()
         error, allowed = difference.error, difference.allowed
-        yield Row(name, "autodiff", error, allowed, where, step, passed, case)
+        yield Row(name, oracle, error, allowed, where, step, passed, case)
 
 
 def _any_by_step(wrong: NDArray[np.bool_]) -> list[bool]:
