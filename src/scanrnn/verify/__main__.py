@@ -1,13 +1,13 @@
 """The command line: ``python -m scanrnn.verify check | grade | explain``.
 
-The exit code is 0 only if everything is right, 1 if something is wrong, and 2 if the
-call itself cannot be understood.
+The exit code is 0 only if everything is right, 1 if something is wrong, and 2 if
+something could not be judged, or the call itself not be understood.
 """
 
 import argparse
-import importlib.util
+import difflib
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,11 @@ from ..cells.gru import gru
 from ..cells.lstm import lstm
 from ..cells.rnn import rnn
 from .audit.check import check
+from .grading.cases import DRAWS
 from .grading.explain import explain
-from .grading.grade import LIKES, grade
+from .grading.files import Options, any_text, grade_file, read_source, table
+from .grading.grade import LIKES
+from .grading.reading import functions
 from .report import Verdict
 
 CELLS: dict[str, Callable[[], Any]] = {
@@ -38,7 +41,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
     if options.plot:
         verdicts[0].plot(options.plot)
-    return 0 if all(verdict.passed for verdict in verdicts) else 1
+    if any(not verdict.passed and not verdict.unjudged for verdict in verdicts):
+        return 1
+    return 0 if all(verdict.passed for verdict in verdicts) else 2
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -52,22 +57,32 @@ def _parser() -> argparse.ArgumentParser:
         "--quick", action="store_true", help="what sees most, in seconds a cell"
     )
     one.set_defaults(run=_check)
-    two = commands.add_parser("grade", help="judge a function in a file")
-    two.add_argument("target", metavar="FILE.py:FUNCTION")
-    two.add_argument("--like", default="rnn_backward", choices=LIKES, metavar="NAME")
+    two = commands.add_parser(
+        "grade", help="judge the functions in a file or a notebook, in a child process"
+    )
+    two.add_argument(
+        "target",
+        metavar="FILE[:FUNCTION]",
+        help="a Python file or a notebook; all functions of the exercise if none named",
+    )
+    two.add_argument("--like", metavar="NAME", help="recognised if not given")
     two.add_argument("--forward", help="the forward function in the same file")
     two.add_argument(
         "--convention", default="course", choices=("course", "ntd", "torch")
     )
-    two.add_argument("--seconds", type=float, default=5.0, help="limit of one call")
+    two.add_argument(
+        "--seconds", type=float, default=5.0, help="limit of one call, of CPU time"
+    )
     two.set_defaults(run=_grade)
     three = commands.add_parser("explain", help="name the mistake from posted numbers")
     three.add_argument(
         "numbers",
-        nargs="+",
-        help="'dx[1][2] = [0.1, 0.2]' and so on, or a file that holds such lines",
+        nargs="*",
+        help="what was posted: text, or a file that holds it; standard input if none",
     )
-    three.add_argument("--like", default="rnn_backward", metavar="NAME")
+    three.add_argument(
+        "--like", metavar="NAME", help="told by the entries if not given"
+    )
     three.set_defaults(run=_explain)
     for command in (one, two, three):
         command.add_argument("--json", action="store_true", help="print JSON")
@@ -102,48 +117,59 @@ def _line(verdict: Verdict) -> str:
 
 
 def _grade(options: argparse.Namespace) -> list[Verdict]:
-    path, separator, name = options.target.rpartition(":")
-    if not separator:
-        raise ValueError(f"expected FILE.py:FUNCTION, got {options.target}")
-    module = _load(path)
-    verdict = grade(
-        _find(module, name, path),
-        options.like,
-        forward=options.forward and _find(module, options.forward, path),
-        convention=options.convention,
-        seconds=options.seconds,
-    )
-    return [_printed(verdict, options)]
+    path, function = _target(options.target)
+    _known(options.like, LIKES)
+    if options.like and function is None:
+        raise ValueError(f"expected FILE:FUNCTION beside --like, got {options.target}")
+    chosen = (options.like, options.forward, options.convention, options.seconds)
+    results = grade_file(path, function, Options(*chosen))
+    verdicts = [result.verdict for result in results]
+    if options.json:
+        print("\n".join(verdict.to_json() for verdict in verdicts))
+        return verdicts
+    if function is None:
+        print(table(path, results))
+    for result in results:
+        if function is not None or not result.verdict.passed:
+            print(f"{'' if function else chr(10)}{result.verdict}")
+        if result.printed is not None:
+            print(f"\n{result.printed}")
+    return verdicts
 
 
-def _load(path: str) -> Any:
-    if not Path(path).is_file():
-        raise ValueError(f"expected a file, got {path}")
-    spec = importlib.util.spec_from_file_location("graded", path)
-    if spec is None or spec.loader is None:
-        raise ValueError(f"expected a Python file, got {path}")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(Path(path).resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    except Exception as error:
-        raise ValueError(f"{path} raised {type(error).__name__}: {error}") from error
-    return module
+def _target(target: str) -> tuple[str, str | None]:
+    """The file and the function in it; a drive's letter is no file."""
+    path, separator, name = target.rpartition(":")
+    if separator and name.isidentifier() and len(path) > 1:
+        return path, name
+    return target, None
 
 
-def _find(module: Any, name: str, path: str) -> Any:
-    if not callable(getattr(module, name, None)) and not hasattr(module, name):
-        known = sorted(n for n, v in vars(module).items() if callable(v))
-        raise ValueError(f"expected {path} to define {name}; it defines {known}")
-    return getattr(module, name)
+def _known(like: str | None, likes: Iterable[str]) -> None:
+    if like is not None and like not in likes:
+        near = difflib.get_close_matches(like, likes, 1)
+        hint = f"; did you mean {near[0]}?" if near else ""
+        raise ValueError(
+            f"expected --like, one of {', '.join(likes)}, got {like}{hint}"
+        )
 
 
 def _explain(options: argparse.Namespace) -> list[Verdict]:
-    texts = [
-        Path(text).read_text() if Path(text).is_file() else text
-        for text in options.numbers
-    ]
-    return [_printed(explain("\n".join(texts), options.like), options)]
+    _known(options.like, DRAWS)
+    text = "\n".join(map(_text, options.numbers or ["-"]))
+    like = options.like or next(iter(functions(text)), "rnn_backward")
+    return [_printed(explain(text, like), options)]
+
+
+def _text(given: str) -> str:
+    """The text itself, a file's, what a notebook printed, or standard input."""
+    if given == "-":
+        return sys.stdin.read()
+    if "\n" in given or len(given) > 1000 or not Path(given).is_file():
+        return given
+    if given.endswith(".ipynb"):
+        return "\n".join(unit.output for unit in read_source(given).units)
+    return any_text(Path(given))
 
 
 def _printed(verdict: Verdict, options: argparse.Namespace) -> Verdict:

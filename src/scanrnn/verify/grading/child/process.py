@@ -19,7 +19,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, NamedTuple, NoReturn
 
@@ -51,7 +51,7 @@ class Limits(NamedTuple):
     """What a program may use."""
 
     seconds: float = 5.0  # of CPU time, for a call
-    loading: float = 20.0  # of CPU time, for loading the file
+    loading: float = 10.0  # of CPU time, for loading the file
     idle: float = 10.0  # by the clock, without computing anything
     memory: int = 4 << 30  # bytes in use; twice as many may be asked for
 
@@ -61,7 +61,7 @@ class Loaded(NamedTuple):
 
     failure: str = ""  # in words, where it did not load to its end
     ended: str = ""  # where it ended itself
-    names: tuple[str, ...] = ()  # what can be called
+    names: Mapping[str, tuple[str, ...]] = {}  # what can be called, with its arguments
 
 
 class Gone(Exception):
@@ -108,14 +108,28 @@ class Child:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def load(self, units: Sequence[tuple[str, str]], folder: str) -> Loaded:
-        """Runs sources, each under a file's name, with a folder to import from."""
-        request = {"do": "load", "units": [list(u) for u in units], "folder": folder}
+    def load(
+        self,
+        units: Sequence[tuple[str, str]],
+        folder: str,
+        stand_ins: Mapping[str, str] = {},
+    ) -> Loaded:
+        """Runs sources, each under a file's name, with a folder to import from.
+
+        Of ``stand_ins``, sources by the name of a module, those are used that cannot be
+        imported.
+        """
+        request = {
+            "do": "load",
+            "units": [list(unit) for unit in units],
+            "folder": folder,
+            "stand_ins": dict(stand_ins),
+        }
         try:
             answer = self._ask(request, self.limits.loading)
         except Gone as gone:
             return Loaded(str(gone))
-        names = tuple(map(str, answer.get("names", ())))
+        names = {str(n): tuple(a) for n, a in dict(answer.get("names") or {}).items()}
         failure, ended = (str(answer.get(key, "")) for key in ("failure", "ended"))
         return Loaded(failure, ended, names)
 

@@ -10,6 +10,8 @@ child and only its type and a number cross, by which it can be handed in again.
 """
 
 import contextlib
+import importlib.util
+import inspect
 import io
 import json
 import linecache
@@ -156,13 +158,19 @@ class Program:
         self.held[len(self.held)] = value
         return len(self.held) - 1
 
-    def load(self, units: list[tuple[str, str]], folder: str) -> dict[str, Any]:
+    def load(
+        self, units: list[tuple[str, str]], folder: str, stand_ins: dict[str, str]
+    ) -> dict[str, Any]:
         """Runs sources, each under its file's name; tells what they define."""
         module = types.ModuleType("graded")
         sys.modules["graded"] = module
         self.space = vars(module)
         if folder not in sys.path:
             sys.path.insert(0, folder)
+        for name, source in stand_ins.items():
+            if importlib.util.find_spec(name) is None:
+                sys.modules[name] = types.ModuleType(name)
+                exec(source, vars(sys.modules[name]))
         failure = ended = ""
         try:
             for name, source in units:
@@ -173,9 +181,11 @@ class Program:
                 exec(compile(source, name, "exec"), self.space)
         except SystemExit as error:
             ended = f"ends itself by sys.exit({error.code!r})" + self.where(error)
+        except EOFError as error:
+            failure = "asks for input" + self.where(error)
         except BaseException as error:
             failure = self.told(error)
-        names = [name for name, value in self.space.items() if callable(value)]
+        names = {n: _arguments(f) for n, f in self.space.items() if callable(f)}
         return {"failure": failure, "ended": ended, "names": names}
 
     def call(self, name: str, args: dict[str, Any], how: str) -> dict[str, Any]:
@@ -201,7 +211,8 @@ class Program:
 
     def told(self, error: BaseException) -> str:
         """The error and the line of the program that matters."""
-        text = " ".join(str(error).split())
+        said = error.msg if isinstance(error, SyntaxError) else str(error)
+        text = " ".join(said.split())
         text = text if len(text) < 300 else text[:300] + "..."
         kind = type(error).__name__
         return f"raised {kind}: {text}".rstrip(": ") + self.where(error)
@@ -219,6 +230,14 @@ class Program:
         name = os.path.basename(last.filename) if len(self.files) > 1 else ""
         place = f"{name}, line {last.lineno}".lstrip(", ")
         return f" ({place}: {last.line})" if last.line else f" ({place})"
+
+
+def _arguments(function: Any) -> list[str]:
+    """The names of a function's arguments, as far as they can be told."""
+    try:
+        return list(inspect.signature(function).parameters)
+    except Exception:
+        return []
 
 
 def _copied(tree: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ..cases import Case
 from ..posted import Reading
+from .posts import functions as functions
 from .posts import of_mapping, of_text
 
 
