@@ -74,6 +74,7 @@ def wrong(
 
 def right(like: str, how: str, **more: Any) -> Callable[[Function], Stranger]:
     """A decorator for a function without a mistake, in a style of its own."""
+    more["tags"] = tuple(more.get("tags", "").split())
     return lambda function: Stranger(function, like, how, "right", **more)
 
 
