@@ -10,7 +10,13 @@ from ..cell import Cell, Params, State
 from ..compose.layer import Layer
 from ..derive import derive
 from ..engine.arrays import as_array, as_arrays
-from ..engine.checks import check_cell, check_dtype, check_inputs, check_state
+from ..engine.checks import (
+    check_cell,
+    check_dtype,
+    check_inputs,
+    check_state,
+    input_sizes,
+)
 from ..engine.products import is_tokens
 from ..engine.trees import choose, widen
 from ..engine.values import shown
@@ -89,6 +95,10 @@ def check_start(cell: Cell, params: Params, start: State, x: Array | None) -> in
                 "imaginary parts as leaves of their own"
             )
     if cell.enter is None:
+        if not input_sizes(cell, params):
+            raise ValueError(
+                f"expected params as {cell!r} makes them by init, got {_shapes(params)}"
+            )
         xs: Any = jax.ShapeDtypeStruct((1, batch), "int32")
         check_state(cell, start, xs, check_dtype(params))
     elif x is None:

@@ -11,7 +11,14 @@ from ..cell import Cell, Params
 from ..engine.values import whole_number
 from .own import Own
 from .rank_one import RankOne
-from .structure import is_told_by_ones, probe_of, structure_of, units_of
+from .structure import (
+    Probe,
+    Structure,
+    is_told_by_ones,
+    probe_of,
+    structure_of,
+    units_of,
+)
 from .whole import Form, Of, Whole
 
 
@@ -32,7 +39,7 @@ class RTRL:
     ) -> Form:
         """How the influence is kept at these shapes."""
         if is_diagonal(cell):  # nothing ever leaves its unit
-            return _sparse(of, cell, 1, *_described((params, state, x)))
+            return _sparse(of, None, cell, params, state, x)
         return Whole(of, len(jax.tree.leaves(params)))
 
 
@@ -64,7 +71,7 @@ class SnAp:
         self, of: Of, cell: Cell, params: Params, state: Any, x: Array | None
     ) -> Form:
         """How the influence is kept at these shapes."""
-        return _sparse(of, cell, self.n, *_described((params, state, x)))
+        return _sparse(of, self.n, cell, params, state, x)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,22 +101,34 @@ def is_diagonal(cell: Cell) -> bool:
     return getattr(cell, "recurrence", "dense") in ("diagonal", "affine")
 
 
-def _described(trees: Any) -> tuple[Any, Any]:
+def _sparse(of: Of, n: int | None, cell: Cell, *trees: Any) -> Form:
     leaves, tree = jax.tree.flatten(trees)
-    return tree, tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    described = tuple((leaf.shape, leaf.dtype) for leaf in leaves)
+    units, kept = _found(cell, n, tree, described)
+    count = len(jax.tree.leaves(trees[0]))
+    if units is not None:
+        return Own(of, count, *units)
+    is_all = all(flags.all() for row in kept for flags in row)
+    return Whole(of, count, None if is_all else kept)
 
 
 @functools.lru_cache(maxsize=64)
-def _sparse(of: Of, cell: Cell, n: int, tree: Any, shapes: Any) -> Form:
-    """Of every unit its own, if that is all there is; else a pattern of the whole."""
-    structs = [jax.ShapeDtypeStruct(*described) for described in shapes]
-    probe = probe_of(cell, *jax.tree.unflatten(tree, structs))
-    structure = structure_of(probe)
-    kept = structure.within(n)
+def _found(cell: Cell, n: int | None, tree: Any, described: Any) -> Any:
+    """The units, if what is kept of a weight is its own; and what is kept, by leaf."""
+    structure = _structure(cell, tree, described)
+    kept = structure.within(n or sum(structure.sizes))
     units = units_of(structure, kept)
-    if units is not None and is_told_by_ones(probe, units):
-        return Own(of, len(kept), *units)
-    if all(flags.all() for flags in kept):
-        return Whole(of, len(kept))
+    if units is not None and not is_told_by_ones(_probe(cell, tree, described), units):
+        units = None
     by_leaf = zip(*map(structure.by_leaf, kept), strict=True)
-    return Whole(of, len(kept), [list(flags) for flags in by_leaf])
+    return units, [list(row) for row in by_leaf]
+
+
+@functools.lru_cache(maxsize=64)
+def _structure(cell: Cell, tree: Any, described: Any) -> Structure:
+    return structure_of(_probe(cell, tree, described))
+
+
+def _probe(cell: Cell, tree: Any, described: Any) -> Probe:
+    structs = [jax.ShapeDtypeStruct(*leaf) for leaf in described]
+    return probe_of(cell, *jax.tree.unflatten(tree, structs))

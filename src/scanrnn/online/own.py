@@ -23,7 +23,7 @@ from jax import Array
 
 from ..engine.products import wide
 from .moment import Moment
-from .whole import Blocks, Form, only, plus, there, total
+from .whole import Blocks, Form, only, plus, there, total, within
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,8 @@ class Own(Form):
     # entry moves, and whether it stays in `pull`, for it leads between no two units.
     unit_of: Any = dataclasses.field(default=None, compare=False)
     inside: Any = dataclasses.field(default=None, compare=False)
+    # And for every leaf of the state: whether the entry is kept of its influence there.
+    pattern: Any = dataclasses.field(default=None, compare=False)
 
     def first(
         self, params: Sequence[Array], sizes: Sequence[int], entry: Blocks, key: Any
@@ -61,7 +63,7 @@ class Own(Form):
                 total(self._at(k, j) * p for j, p in zip(diagonals, ps, strict=True))
                 for k, ps in enumerate(zip(*before, strict=True))
             ]
-            return plus(carried, m.collect(delta))
+            return within(self.pattern[i], plus(carried, m.collect(delta)))
 
         return [moved(i) for i in range(len(before))]
 

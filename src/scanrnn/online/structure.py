@@ -24,7 +24,7 @@ from ..cell import Cell, Params
 from ..engine.checks import input_sizes
 from .moment import Moment, float_leaves
 from .own import Own
-from .whole import Of, Whole
+from .whole import Of, Whole, within
 
 Flags: TypeAlias = NDArray[np.bool_]
 
@@ -59,11 +59,12 @@ class Structure(NamedTuple):
 
 
 class Units(NamedTuple):
-    """Of every leaf of the params: the unit that an entry moves, and if it stays."""
+    """What `own.py` has to know of every leaf of the params; it broadcasts to it."""
 
     number: int  # H
-    unit_of: tuple[NDArray[np.int32], ...]
-    inside: tuple[Flags, ...]
+    unit_of: list[NDArray[np.int32]]
+    inside: list[Flags]
+    pattern: list[list[Flags]]  # for every leaf of the state
 
 
 def units_of(structure: Structure, kept: list[Flags]) -> Units | None:
@@ -86,7 +87,9 @@ def units_of(structure: Structure, kept: list[Flags]) -> Units | None:
         own = np.take_along_axis(sources, owner[None], 0)[0]
         owners.append(_squeezed(owner.astype(np.int32)))
         inside.append(_squeezed(~sources.any(0) | (own & (sources.sum(0) == 1))))
-    return Units(count, tuple(owners), tuple(inside))
+    by_leaf = zip(*map(structure.by_leaf, kept), strict=True)
+    pattern = [[_squeezed(flags.any(0)) for flags in row] for row in by_leaf]
+    return Units(count, owners, inside, pattern)
 
 
 def _squeezed(array: Any) -> Any:
@@ -112,9 +115,10 @@ class Probe(NamedTuple):
         def of_step(params: Params, state: Any, x: Array) -> Any:
             return function(Moment(self.cell, params, state, x))
 
-        with jax.ensure_compile_time_eval(), jax.debug_nans(False):
-            run = jax.jit(of_step)
-            return jax.device_get(run(self.params, self.state, self.x))
+        arguments = self.params, self.state, self.x
+        with jax.debug_nans(False):  # compiled by itself, also where a caller traces
+            program = jax.jit(of_step).lower(*arguments).compile()
+            return jax.device_get(program(*arguments))
 
 
 def probe_of(cell: Cell, params: Params, state: Any, x: Any) -> Probe:
@@ -195,8 +199,10 @@ def is_told_by_ones(probe: Probe, units: Units) -> bool:
         ]
         moved = whole.move(m, all_of_it, None)
         seen = [
-            [jnp.where(a, p, 0).sum(0) for p, a in zip(row, at, strict=True)]
-            for row in moved
+            within(
+                keep, [jnp.where(a, p, 0).sum(0) for p, a in zip(row, at, strict=True)]
+            )
+            for keep, row in zip(units.pattern, moved, strict=True)
         ]
         return jax.tree.leaves(own.move(m, one, None)), jax.tree.leaves(seen)
 

@@ -136,8 +136,10 @@ def plus(carried: list[Array], direct: list[Array]) -> list[Array]:
 
 
 def within(pattern: Sequence[Array], blocks: list[Array]) -> list[Array]:
-    """The entries that a pattern holds, and zero for the rest."""
-    return [jnp.where(keep, p, 0) for p, keep in zip(blocks, pattern, strict=True)]
+    """Of the params the entries that a pattern holds; zero for the rest of them."""
+    count = len(pattern)
+    kept = zip(pattern, blocks[:count], strict=True)
+    return [*(jnp.where(keep, p, 0) for keep, p in kept), *blocks[count:]]
 
 
 def total(terms: Iterator[Array] | Sequence[Array]) -> Array:
