@@ -423,7 +423,7 @@ MUTANTS = {
     # Bytes that are told.
     "tapes are not counted": Mutant(
         "engine/memory.py",
-        "Stored: length * (of.h + of.tape)",
+        "Stored: length * (of.h + of.kept)",
         "Stored: length * of.h",
         judge="bytes",
     ),
@@ -474,9 +474,23 @@ MUTANTS = {
     ),
     "joined products are cut at the same place": Mutant(
         "derive/products.py",
-        "at += width",
-        "at += 0",
+        "zip(group.members, pieces, strict=True)",
+        "zip(group.members, pieces[::-1], strict=True)",
         cell="gru of separate gates",
+        judge="derived",
+    ),
+    "a piece of a delta is cut from its beginning": Mutant(
+        "derive/emitted.py",
+        "p.start, p.stop, axis",
+        "0, p.stop - p.start, axis",
+        cell="gru of separate gates",
+        judge="derived",
+    ),
+    "a slope is read of the state before": Mutant(
+        "derive/cell.py",
+        "*(other[i] for i in self.told_after),",
+        "*(one[i] for i in self.told_after),",
+        cell="attention",
         judge="derived",
     ),
     "a weight that a step hands on is forgotten": Mutant(

@@ -27,7 +27,7 @@ from .engine.arrays import Layout, as_array, as_arrays
 from .engine.backward import join_streams, pull_back
 from .engine.checks import check_outputs, check_state
 from .engine.mesh import vary_along, varying_axes
-from .engine.scan import Course, Task, run
+from .engine.scan import Course, Task, run, states_before
 from .engine.trees import cast_like, choose, widen
 from .engine.values import flag
 from .engine.ways import Stored
@@ -115,8 +115,10 @@ def adjoints(
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
     course = Course(flag("reverse", reverse))
     _, kept = run(cell, task, task.start, course, Stored().stack)
+    states_prev = states_before(task, task.start, kept.states(), course.reverse)
+    tapes = kept.all_tapes(states_prev)
     _, _, through_time = pull_back(
-        cell, task, course, kept.all_tapes(), d_hs, widen(d_final), None,
+        cell, task, course, tapes, d_hs, widen(d_final), None,
         keep=lambda through_time, delta: through_time,
     )  # fmt: skip
     total = join_streams(through_time, d_hs)

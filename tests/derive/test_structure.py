@@ -135,3 +135,64 @@ def test_what_moved_is_told():
     assert told.in_loop == ("(5, 4) · (4, 8)", "(5, 4) · (4, 4)")
     with pytest.raises(ValueError, match="a cell that sr"):
         sr.placement(sr.gru(4), case.params, case.xs)
+
+
+def in_parts(params, state, x):
+    """An LSTM whose gates are products, or slices, of their own."""
+    h, c = state
+    gates = x @ params["wx"] + h @ params["wh"]
+    i, f, g = (gates[:, k * H : (k + 1) * H] for k in range(3))
+    o = x @ params["vx"] + h @ params["vh"]
+    c = jax.nn.sigmoid(f) * c + jax.nn.sigmoid(i) * jnp.tanh(g)
+    h = jax.nn.sigmoid(o) * jnp.tanh(c)
+    return (h, c), h
+
+
+def of_joined(params, h, x):
+    """A GRU, reset after its product: as wide a delta as by hand, 4H."""
+    ar, az, an = jnp.split(x @ params["wx"], 3, axis=-1)
+    ur, uz, un = jnp.split(h @ params["wh"], 3, axis=-1)
+    r, z = jax.nn.sigmoid(ar + ur), jax.nn.sigmoid(az + uz)
+    h = (1 - z) * jnp.tanh(an + r * un) + z * h
+    return h, h
+
+
+def fast_weights(params, m, x):
+    k, v = x @ params["wx"], x @ params["vx"]
+    m = m + jnp.einsum("bi,bj->bij", v - jnp.einsum("bij,bj->bi", m, k), k)
+    return m, jnp.einsum("bij,bj->bi", m, k)
+
+
+def tanh_rnn(params, h, x):
+    h = jnp.tanh(x @ params["wx"] + h @ params["wh"])
+    return h, h
+
+
+@pytest.mark.parametrize(
+    ("step", "widths", "state", "deltas", "tape"),
+    [
+        (in_parts, (3 * H, H), [(B, H)] * 2, [(B, 4 * H)], 6),
+        (of_joined, (3 * H, H), [(B, H)], [(B, 3 * H), (B, H)], 5),
+        (tanh_rnn, (H, H), [(B, H)], [(B, H)], 0),  # 1 − h² of the state
+        (fast_weights, (H, H), [(B, H, H)], None, 2),  # no matrix: it is the state
+    ],
+)
+def test_nothing_is_kept_that_stands_elsewhere(step, widths, state, deltas, tape):
+    shapes = {"w": widths[0], "v": widths[1]}
+    params = {
+        name + of: jax.ShapeDtypeStruct((rows, width), "float64")
+        for name, width in shapes.items()
+        for of, rows in (("x", X), ("h", H))
+    }
+    state = tuple(jax.ShapeDtypeStruct(shape, "float64") for shape in state)
+    state = state if len(state) > 1 else state[0]
+    x = jax.ShapeDtypeStruct((B, X), "float64")
+    program = shaped_step(step, params, state, x).program
+    emitted = [v.aval.shape for v in program.emitted.variables]
+    assert deltas is None or emitted == deltas
+    kept = [s.shape for s in (*program.tape_structs, *map(_of, program.stored_lefts()))]
+    assert len(kept) == tape and (B, H, H) not in kept
+
+
+def _of(variable):
+    return variable.aval

@@ -7,7 +7,7 @@ for the state before it. `parts.py` cuts the step there, `program.py` transposes
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple, TypeAlias
 
 import jax
@@ -16,10 +16,12 @@ from jax import Array
 from jax.typing import DTypeLike
 
 from ..cell import Cell, Init, Params, Start, no_init, no_start
+from ..engine.mesh import vary_along, varying_axes
 from ..engine.trees import cast_like
 from ..engine.values import shown
 from ..made import Call
 from .flat import is_literal
+from .keys import kinds_of, kinds_of_types, raw, raw_types, typed
 from .over_time import collect
 from .products import struct
 from .program import Program
@@ -43,16 +45,22 @@ class Shaped:
 
     def __init__(self, step: Callable[..., Any], params: Tree, state: Tree, x: Tree):
         self.trees = tuple(jax.tree.structure(tree) for tree in (params, state, x))
-        leaves = tuple(jax.tree.leaves(tree) for tree in (params, state, x))
+        groups = _varying(jax.tree.leaves(tree) for tree in (params, state, x))
+        kinds = [kinds_of_types(group) for group in groups]
+        leaves = [raw_types(group) for group in groups]
+        _, self.carry_kinds, _ = kinds
         self.output: Any = None
+        self.output_kinds: list[Any] = []
 
         def of_leaves(*leaves: Any) -> list[Any]:
-            given = map(jax.tree.unflatten, self.trees, leaves)
+            given = map(jax.tree.unflatten, self.trees, map(typed, leaves, kinds))
             made = step(*given)
             after, output = _pair(made)
             _check_same(state, after)
             self.output = jax.tree.structure(output)
-            return [*jax.tree.leaves(after), *jax.tree.leaves(output)]
+            outputs = jax.tree.leaves(output)
+            self.output_kinds = kinds_of(outputs)
+            return [*raw(jax.tree.leaves(after)), *raw(outputs)]
 
         self.program = Program(of_leaves, *leaves)
         flat = self.program.parts.flat
@@ -63,12 +71,31 @@ class Shaped:
             k = None if is_literal(variable) else after.get(variable)
             self.same.append(None if k in self.same else k)
         self.rest = [k for k in range(len(flat.carry)) if k not in self.same]
+        self._find_told(len(flat.carry), len(flat.outputs))
         self.output_structs = [struct(v.aval) for v in flat.outputs]
 
     @functools.cached_property
     def cell(self) -> Cell:
         """The cell at these shapes; it lives as long as they are remembered."""
         return _cell_at(self)
+
+    def _find_told(self, count: int, outputs: int) -> None:
+        """Where in the states that stands which the way back reads of them."""
+        made = list(range(count + outputs))
+        leaves = jax.tree.leaves(self.state(made[:count], made[count:]))
+        same = {count + j: k for j, k in enumerate(self.same) if k is not None}
+        self.told_before = [leaves.index(k) for k in self.program.told_before]
+        self.told_after = [
+            leaves.index(same.get(i, i)) for i in self.program.told_after
+        ]
+
+    def told(self, before: DerivedState, after: DerivedState) -> list[Array]:
+        """What the way back reads of the states: the arrays that stand in them."""
+        one, other = jax.tree.leaves(before), jax.tree.leaves(after)
+        return [
+            *(one[i] for i in self.told_before),
+            *(other[i] for i in self.told_after),
+        ]
 
     def state(self, carry: list[Any], outputs: list[Any]) -> DerivedState:
         """Of the leaves of the carry and of the outputs."""
@@ -103,11 +130,17 @@ class Shaped:
     def before(self, state: Tree) -> DerivedState:
         """A state of the step, with zeros for outputs that it does not hold."""
         zeros = [jnp.zeros(s.shape, s.dtype) for s in self.output_structs]
-        return self.state(jax.tree.leaves(state), zeros)
+        return self.state(raw(jax.tree.leaves(state)), zeros)
 
     def user_state(self, state: DerivedState) -> Tree:
         """The state of the step function."""
-        return jax.tree.unflatten(self.trees[1], self.carry(state))
+        carry = typed(self.carry(state), self.carry_kinds)
+        return jax.tree.unflatten(self.trees[1], carry)
+
+    def user_outputs(self, h: Any) -> Tree:
+        """The outputs of the step function, of all steps."""
+        outputs = typed(jax.tree.leaves(h), self.output_kinds)
+        return jax.tree.unflatten(self.output, outputs)
 
 
 @jax.tree_util.register_dataclass
@@ -238,13 +271,14 @@ def _step(params: Params, state: DerivedState, drive: Leaves) -> Any:
         jax.tree.leaves(params), of.carry(state), drive.leaves
     )
     count = len(of.program.carry_structs)
-    return of.state(made[:count], made[count:]), Leaves((tape, lefts), of)
+    after = of.state(made[:count], made[count:])
+    return after, Leaves((tape, lefts, of.told(state, after)), of)
 
 
 def _pull(params: Params, tape: Leaves, d_state: DerivedState) -> Any:
-    of, (residuals, lefts) = tape.of, tape.leaves
+    of, (residuals, lefts, told) = tape.of, tape.leaves
     d_carry, deltas, staying = of.program.backward(
-        jax.tree.leaves(params), residuals, of.d_made(d_state)
+        jax.tree.leaves(params), residuals, told, of.d_made(d_state)
     )
     zeros = [jnp.zeros_like(leaf) for leaf in jax.tree.leaves(d_state.h)]
     d_prev = cast_like(of.state(d_carry, zeros), d_state)
@@ -286,6 +320,20 @@ def shaped_step(step: Any, params: Tree, state: Tree, x: Tree) -> Shaped:
 def _shaped_step(step: Any, trees: Any, avals: Any) -> Shaped:
     structs = (list(map(struct, leaves)) for leaves in avals)
     return Shaped(step, *map(jax.tree.unflatten, trees, structs))
+
+
+def _varying(groups: Iterable[list[Any]]) -> list[list[Any]]:
+    """Types that differ along all the axes of a ``shard_map`` that one of them does.
+
+    So do the arrays that the engine hands to a rule: see `engine.mesh.vary_along`.
+    """
+    arrays = list(groups)
+    axes = varying_axes(arrays)
+    types = [[jax.typeof(leaf) for leaf in group] for group in arrays]
+    if axes:
+        varying = jax.typeof(vary_along(jnp.zeros(()), axes)).manual_axis_type
+        types = [[t.update(manual_axis_type=varying) for t in group] for group in types]
+    return [[struct(t) for t in group] for group in types]
 
 
 def _pair(made: Any) -> tuple[Any, Any]:

@@ -8,12 +8,13 @@ the tape keeps the factors fₖ in the place of the residuals. For the cells on 
 that is the tape that was found by hand.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from typing import Any, NamedTuple, TypeAlias
 
 from jax import Array, lax
 
-from .flat import Env, bind, is_literal, needed_for, read, run
+from .flat import Body, Env, bind, is_literal, needed_for, read, run
+from .told import CHEAP
 
 # ("one",), ("atom", variable), ("number", value), or ("mul", a, b), ("add", a, b),
 # ("neg", a) of such.
@@ -27,14 +28,16 @@ SUMS = {"add", "add_any"}
 class Factored(NamedTuple):
     """The way back by a step, written in factors."""
 
-    jaxpr: Any  # residuals, cotangents -> cotangents; without calls
+    jaxpr: Body  # residuals, cotangents -> cotangents; without calls
     consts: tuple[Any, ...]
     residuals: tuple[Any, ...]
     forms: dict[Any, Form]  # of the cotangents that are sums over bases
     known: list[Any]  # equations of residuals alone
     linear: list[Any]  # equations that are no sums of factors times bases
     kept: tuple[Factor, ...]  # what the tape holds
-    given: tuple[Any, ...]  # residuals that are not kept: params make them
+    given: frozenset[Any]  # residuals that are not kept: params or states make them
+    of_params: frozenset[Any]  # those that params alone make
+    first: dict[Any, Any]  # of every residual the first that is the same value
 
     def tape(self, values: Callable[[Any], Array]) -> list[Array]:
         """What the tape holds of a step, given its residuals."""
@@ -51,13 +54,11 @@ class Factored(NamedTuple):
             return (
                 given(residual)
                 if residual in self.given
-                else factors[("atom", residual)]
+                else factors[("atom", self.first[residual])]
             )
 
-        needed = {v for e in self.linear for v in e.invars if not is_literal(v)}
-        direct = needed_for(self.known, needed)
+        direct, read_ones = self._read()
         env: Env = dict(zip(self.jaxpr.constvars, self.consts, strict=True))
-        read_ones = needed | {v for e in direct for v in e.invars if not is_literal(v)}
         env.update({r: value_of(r) for r in self.residuals if r in read_ones})
         run(direct, env)
         cotangents = self.jaxpr.invars[len(self.residuals) :]
@@ -68,19 +69,36 @@ class Factored(NamedTuple):
                 return read(env, variable)
             total = None
             for base, factor in self.forms[variable].items():
-                term = _times(get(base), factor, factors)
+                term = _times(get(base), factor, factors, env)
                 total = term if total is None else total + term
             env[variable] = total
             return total
 
         for equation in self.linear:
             values = [get(v) for v in equation.invars]
-            if _is_by_transpose(equation, self.given):
+            if _is_by_transpose(equation, self.of_params):
                 made = [_by_transpose(equation, *values)]
             else:
                 made = bind(equation, values)
             env.update(zip(equation.outvars, made, strict=True))
         return [get(v) for v in self.jaxpr.outvars]
+
+    def given_ones(self) -> list[Any]:
+        """The residuals that the way back reads without the tape."""
+        _, read_ones = self._read()
+        return [r for r in self.residuals if r in self.given and r in read_ones]
+
+    def _read(self) -> tuple[list[Any], set[Any]]:
+        """The equations of residuals that the way back needs, and all that it reads."""
+        needed = {v for e in self.linear for v in e.invars if not is_literal(v)}
+        needed |= {v for v in self.jaxpr.outvars if not is_literal(v)}
+        for variable in _materialised(self.jaxpr, self.forms, self.linear):
+            for factor in self.forms[variable].values():
+                needed |= set() if factor in self.kept else _atoms(factor)
+        direct = needed_for(self.known, needed)
+        return direct, needed | {
+            v for e in direct for v in e.invars if not is_literal(v)
+        }
 
     def _known(self, values: Callable[[Any], Array]) -> Env:
         atoms = {a for factor in self.kept for a in _atoms(factor)}
@@ -92,17 +110,23 @@ class Factored(NamedTuple):
 
 
 def factored(
-    closed: Any, count: int, same: Callable[[int], int], of_params: set[int]
+    jaxpr: Body,
+    consts: Sequence[Any],
+    count: int,
+    same: Callable[[int], int],
+    given: Set[int],
+    of_params: Set[int],
 ) -> Factored:
     """Writes a way back in factors.
 
     Args:
-        closed: residuals, cotangents -> cotangents; without calls.
+        jaxpr: residuals, cotangents -> cotangents; without calls.
+        consts: the values of its constants.
         count: how many residuals there are.
         same: the first residual that is the same value.
-        of_params: the residuals that params alone make.
+        given: the residuals that params and states make: they are not kept.
+        of_params: those of them that params alone make.
     """
-    jaxpr = closed.jaxpr
     residuals = tuple(jaxpr.invars[:count])
     first = {v: residuals[same(i)] for i, v in enumerate(residuals)}
     equations = needed_for(jaxpr.eqns, jaxpr.outvars)
@@ -126,21 +150,36 @@ def factored(
     forms = {
         v: {base: canonical(f) for base, f in form.items()} for v, form in forms.items()
     }
-    given = tuple(residuals[i] for i in sorted(of_params))
+    not_kept = frozenset(residuals[i] for i in given)
+    again = set(not_kept)  # what is made again: they, and cheap arithmetic of them
+    for equation in known:
+        operands = [v for v in equation.invars if not is_literal(v)]
+        is_cheap = equation.primitive.name in CHEAP
+        if is_cheap and all(first.get(v, v) in again for v in operands):
+            again.update(equation.outvars)
     kept = dict.fromkeys(
         factor
         for v in _materialised(jaxpr, forms, linear)
         for factor in forms[v].values()
-        if _atoms(factor)
+        if _atoms(factor) - again
     )
     # What an equation of the loop reads as it stands, or by way of known ones.
     wanted = {v for e in linear for v in e.invars if not is_literal(v)}
     for equation in needed_for(known, wanted):
         wanted.update(v for v in equation.invars if not is_literal(v))
-    direct = [r for r in residuals if r in wanted and r not in given]
+    direct = [first[r] for r in residuals if r in wanted and r not in not_kept]
     kept.update(dict.fromkeys(("atom", r) for r in direct))
     return Factored(
-        jaxpr, tuple(closed.consts), residuals, forms, known, linear, tuple(kept), given
+        jaxpr,
+        tuple(consts),
+        residuals,
+        forms,
+        known,
+        linear,
+        tuple(kept),
+        not_kept,
+        frozenset(residuals[i] for i in of_params),
+        first,
     )
 
 
@@ -207,7 +246,7 @@ def _materialised(jaxpr: Any, forms: dict[Any, Form], linear: list[Any]) -> list
     return list(found)
 
 
-def _is_by_transpose(equation: Any, given: tuple[Any, ...]) -> bool:
+def _is_by_transpose(equation: Any, of_params: Set[Any]) -> bool:
     """Whether it is dy Wᵀ, W a matrix of params."""
     if equation.primitive.name != "dot_general":
         return False
@@ -215,7 +254,7 @@ def _is_by_transpose(equation: Any, given: tuple[Any, ...]) -> bool:
         equation.params["dimension_numbers"],
         equation.invars[1],
     )
-    is_matrix = weight in given and weight.aval.ndim == 2
+    is_matrix = weight in of_params and weight.aval.ndim == 2
     return is_matrix and of_weight == (1,) and not batch[0]
 
 
@@ -284,8 +323,9 @@ def _value(factor: Factor, env: Env) -> Any:
     return values[0] * values[1] if kind == "mul" else values[0] + values[1]
 
 
-def _times(base: Any, factor: Factor, factors: dict[Factor, Array]) -> Any:
+def _times(base: Any, factor: Factor, factors: dict[Factor, Array], env: Env) -> Any:
+    """A cotangent times a factor of the tape, or one that is made of what is known."""
     if factor == ONE:
         return base
-    value = factors[factor] if factor in factors else _value(factor, {})
+    value = factors[factor] if factor in factors else _value(factor, env)
     return base * (value.astype(base.dtype) if hasattr(value, "astype") else value)

@@ -6,6 +6,8 @@ from typing import Any, NamedTuple
 import jax
 from jax.extend import core
 
+from ..engine.mesh import vary_along
+
 # Calls that only group equations: what they hold is read as if it stood outside.
 GROUPS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
 
@@ -31,11 +33,21 @@ class Flat(NamedTuple):
         return tuple(self.jaxpr.outvars[len(self.carry) :])
 
 
+class Body(NamedTuple):
+    """The equations of a jaxpr, and what is asked of them."""
+
+    constvars: Any
+    invars: Any
+    eqns: Any
+    outvars: Any
+
+
 def flatten(
     function: Callable[..., Sequence[Any]], params: Any, carry: Any, x: Any
 ) -> Flat:
     """Traces ``function(params, carry, x) -> leaves``, each a list of leaves."""
     flat = flat_of(function, params, carry, x)
+    _check_closed(flat.consts)
     variables = iter(flat.jaxpr.invars)
     kinds = [tuple(next(variables) for _ in kind) for kind in (params, carry, x)]
     return Flat(flat.jaxpr, tuple(flat.consts), *kinds)
@@ -46,9 +58,21 @@ def flat_of(function: Callable[..., Any], *structs: Any) -> Any:
     closed = jax.make_jaxpr(function)(*structs)
 
     def inlined(*leaves: Any) -> list[Any]:
-        return _inline(closed.jaxpr, closed.consts, leaves)
+        return inlined_of(closed.jaxpr, closed.consts, leaves)
 
     return jax.make_jaxpr(inlined)(*jax.tree.leaves(structs))
+
+
+def _check_closed(consts: Sequence[Any]) -> None:
+    """A program that outlives the trace it was made in may hold nothing of it."""
+    traced = [c for c in consts if isinstance(c, jax.core.Tracer)]
+    if traced:
+        shapes = ", ".join(f"{c.dtype} {c.shape}" for c in traced)
+        raise ValueError(
+            "expected a step that reads what is learned or traced from its params, got "
+            f"one that closes over traced arrays, {shapes}; put them into params, or "
+            "use sr.scan, which may close over them"
+        )
 
 
 def is_literal(variable: Any) -> bool:
@@ -63,6 +87,8 @@ def read(env: Env, variable: Any) -> Any:
 
 def bind(equation: Any, values: Sequence[Any]) -> list[Any]:
     """What an equation computes of these values."""
+    if equation.primitive.name == "pvary":  # they may vary already
+        return [vary_along(v, frozenset(equation.params["axes"])) for v in values]
     params = equation.primitive.get_bind_params(equation.params)
     functions, params = params if isinstance(params, tuple) else ((), params)
     with equation.ctx.manager:
@@ -96,7 +122,8 @@ def used(jaxpr: Any) -> set[Any]:
     return read_ones | {v for v in jaxpr.outvars if not is_literal(v)}
 
 
-def _inline(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+def inlined_of(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> list[Any]:
+    """The results of a jaxpr, the calls in it read as if they stood outside."""
     env: Env = dict(zip(jaxpr.constvars, consts, strict=True))
     env.update(zip(jaxpr.invars, leaves, strict=True))
     for equation in needed_for(jaxpr.eqns, jaxpr.outvars):
@@ -104,7 +131,7 @@ def _inline(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> list[An
         inner = equation.params.get("jaxpr", equation.params.get("call_jaxpr"))
         if equation.primitive.name in GROUPS and inner is not None:
             consts = getattr(inner, "consts", ())
-            made = _inline(getattr(inner, "jaxpr", inner), consts, values)
+            made = inlined_of(getattr(inner, "jaxpr", inner), consts, values)
         else:
             made = bind(equation, values)
         env.update(zip(equation.outvars, made, strict=True))

@@ -8,7 +8,7 @@ import jax
 from ..cell import Cell, Params
 from ..engine.arrays import as_array, as_arrays
 from ..engine.values import shown
-from .cell import derive, shaped_step
+from .cell import Shaped, derive, shaped_step
 from .flat import is_literal
 from .parts import Parts
 
@@ -46,7 +46,7 @@ def placement(
     """Says of a derived cell what its step became, at these shapes.
 
     Args:
-        cell: as `sr.derive` makes it.
+        cell: as `sr.derive` makes it, or one of `sr.shelf`.
         params, xs, start: as for `sr.unroll`.
 
     Raises:
@@ -65,14 +65,11 @@ def placement(
     gradients that left the loop: ['u'], ['w']
     tape: 16 bytes a step and sequence
     """
-    call = cell.made_by if isinstance(cell, Cell) else None
-    if call is None or call.factory is not derive:
+    project = cell.project if isinstance(cell, Cell) else None
+    if getattr(project, "__module__", None) != derive.__module__:
         raise ValueError(f"expected a cell that sr.derive made, got {shown(cell)}")
     params, xs = as_arrays("params", params), as_array("xs", xs)
-    step, own = call.arguments[0], dict(call.options).get("start")
-    if start is None:
-        start = own(xs.shape[1]) if own else cell.start(xs.shape[1])
-    of = shaped_step(step, params, as_arrays("start", start), xs[0])
+    of = _shaped(cell, params, xs, start)
     parts = of.program.parts
     paths = [path for path, _ in jax.tree_util.tree_leaves_with_path(params)]
     names = dict(zip(parts.flat.params, map(jax.tree_util.keystr, paths), strict=True))
@@ -89,6 +86,17 @@ def placement(
         stays,
         of_batch // max(1, xs.shape[1]),
     )
+
+
+def _shaped(cell: Cell, params: Params, xs: Any, start: Any | None) -> Shaped:
+    call = cell.made_by
+    if call is None or call.factory is not derive:  # of the shelf: start is its own
+        of: Shaped = jax.eval_shape(cell.project, params, xs).of
+        return of
+    step, own = call.arguments[0], dict(call.options).get("start")
+    if start is None:
+        start = own(xs.shape[1]) if own else cell.start(xs.shape[1])
+    return shaped_step(step, params, as_arrays("start", start), xs[0])
 
 
 def _products(equations: list[Any]) -> tuple[str, ...]:

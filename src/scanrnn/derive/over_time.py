@@ -11,6 +11,7 @@ import jax
 import jax.numpy as jnp
 from jax import Array, lax
 
+from ..engine.mesh import zeros_over
 from .flat import Env, bind, is_literal, read
 from .frontiers import exchanged, floats_of, is_float
 from .parts import PARAMS, STATE
@@ -33,7 +34,7 @@ def collect(
         d_staying: summed over the steps.
     """
     length = xs[0].shape[0]
-    every = [deltas[i] for i in program.whose]
+    every = program.emitted.asked(deltas)
     n_drives, n_taps = len(program.drive_floats), len(program.tap_structs)
     d_drives, d_taps = every[:n_drives], every[n_drives : n_drives + n_taps]
     p_floats, x_floats = floats_of(params), floats_of(xs)
@@ -90,8 +91,7 @@ def _frontier(
     values = []
     for variable, needed in zip(variables, program.needed_lefts[k], strict=True):
         if not needed:  # a sum has its derivative without them
-            shape = (length, *variable.aval.shape)
-            values.append(jnp.zeros(shape, variable.aval.dtype))
+            values.append(zeros_over(length, variable.aval))
         elif not parts.kind(variable) & STATE:
             values.append(lax.stop_gradient(of_inputs[variable]))
         else:

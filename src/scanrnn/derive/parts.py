@@ -7,6 +7,7 @@ state, in the loop. An equation of the loop that reads a value of params is a
 is made of it outside, for all of time at once.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -54,14 +55,19 @@ def partition(flat: Flat) -> Parts:
         (flat.carry, STATE),
     ):
         kinds.update(dict.fromkeys(variables, kind))
-    once: list[Any] = []
-    drive: list[Any] = []
-    loop: list[Any] = []
-    for equation in needed_for(flat.jaxpr.eqns, flat.jaxpr.outvars):
-        kind = CONSTANT
+    equations = needed_for(flat.jaxpr.eqns, flat.jaxpr.outvars)
+    for equation in equations:
+        # What has an effect has it in every step.
+        kind = STATE if equation.effects else CONSTANT
         for variable in equation.invars:
             kind |= CONSTANT if is_literal(variable) else kinds[variable]
         kinds.update(dict.fromkeys(equation.outvars, kind))
+    _sink(equations, kinds, flat.jaxpr.outvars)
+    once: list[Any] = []
+    drive: list[Any] = []
+    loop: list[Any] = []
+    for equation in equations:
+        kind = kinds[equation.outvars[0]] if equation.outvars else STATE
         belongs = loop if kind & STATE else drive if kind & INPUTS else once
         belongs.append(equation)
     in_loop = _read(loop) | {v for v in flat.jaxpr.outvars if not is_literal(v)}
@@ -80,6 +86,41 @@ def partition(flat: Flat) -> Parts:
     )
 
 
+def _sink(equations: list[Any], kinds: dict[Any, int], outs: list[Any]) -> None:
+    """Into the loop, of what could be done over all of time, what is not worth it.
+
+    An array that only grows (a mask of the batch, as wide as the state), or falls into
+    pieces, is read faster as it was. Not where a frontier reads it: its gradient would
+    ask for it again.
+    """
+    readers: dict[Any, list[Any]] = {}
+    for equation in equations:
+        for variable in equation.invars:
+            if not is_literal(variable):
+                readers.setdefault(variable, []).append(equation)
+    handed_out = {v for v in outs if not is_literal(v)}
+
+    def in_loop(equation: Any) -> bool:
+        read = [kinds[v] for v in equation.invars if not is_literal(v)]
+        made = [kinds[v] for v in equation.outvars]
+        return PARAMS not in read and any(kind & STATE for kind in made)
+
+    for equation in reversed(equations):
+        of_inputs = [kinds[v] & (INPUTS | STATE) == INPUTS for v in equation.outvars]
+        if not of_inputs or not all(of_inputs) or not _only_grows_or_falls(equation):
+            continue
+        read_by = [e for v in equation.outvars for e in readers.get(v, ())]
+        if not handed_out & set(equation.outvars) and all(map(in_loop, read_by)):
+            for variable in equation.outvars:
+                kinds[variable] |= STATE
+
+
+def _only_grows_or_falls(equation: Any) -> bool:
+    name = equation.primitive.name
+    sizes = [math.prod(v.aval.shape) for v in (equation.invars[0], equation.outvars[0])]
+    return name == "split" or (name == "broadcast_in_dim" and sizes[1] > sizes[0])
+
+
 def _frontiers(
     loop: list[Any], kinds: dict[Any, int]
 ) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
@@ -91,7 +132,7 @@ def _frontiers(
         ]
         if weights and equation.primitive.name in WHOLE_PROGRAMS:
             staying.update(dict.fromkeys(weights))
-        elif weights:
+        elif weights and equation.outvars:
             frontiers.append(equation)
     return tuple(frontiers), tuple(staying)
 

@@ -2,8 +2,11 @@
 
 A product of a concatenated [x, h] is the sum of two, one of which can leave the loop;
 several products of the same left operand, h with the weights of each gate, are one.
+Slices of one array that have no element in common become one split of it: the transpose
+of that is a concatenation, where those of slices are sums of arrays of zeros.
 """
 
+import itertools
 from collections.abc import Iterable
 from typing import Any, NamedTuple
 
@@ -16,8 +19,8 @@ from .parts import INPUTS, PARAMS, STATE, Parts, partition
 
 
 def rearranged(flat: Flat) -> Flat:
-    """The same step with its products split, then joined."""
-    return _joined(_split(flat))
+    """The same step with its products split, then joined, and its slices as splits."""
+    return _sliced(_joined(_split(flat)))
 
 
 def _again(flat: Flat, evaluate: Any) -> Flat:
@@ -43,12 +46,16 @@ def _again(flat: Flat, evaluate: Any) -> Flat:
 def struct(aval: Any) -> jax.ShapeDtypeStruct:
     """Shape, dtype and place of a value, to trace with."""
     sharding = getattr(aval, "sharding", None)
-    is_explicit = sharding is not None and sharding.mesh.explicit_axes
+    varying = getattr(aval, "manual_axis_type", None)  # within a shard_map
+    is_told = sharding is not None and (
+        sharding.mesh.explicit_axes or sharding.mesh.manual_axes
+    )
     return jax.ShapeDtypeStruct(
         aval.shape,
         aval.dtype,
-        sharding=sharding if is_explicit else None,
+        sharding=sharding if is_told else None,
         weak_type=getattr(aval, "weak_type", False),
+        manual_axis_type=varying if is_told else None,
     )
 
 
@@ -171,8 +178,62 @@ def _run_group(group: Group, env: Env) -> None:
     joined = jnp.concatenate(weights, axis=free)
     left = read(env, first.invars[1 - side])
     (product,) = bind(first, (joined, left) if side == 0 else (left, joined))
-    axis, at = (0 if side == 0 else product.ndim - 1), 0
-    for member, weight in zip(group.members, weights, strict=True):
-        width = weight.shape[free]
-        env[member.outvars[0]] = lax.slice_in_dim(product, at, at + width, axis=axis)
-        at += width
+    axis = 0 if side == 0 else product.ndim - 1
+    pieces = lax.split(product, [weight.shape[free] for weight in weights], axis)
+    env.update((m.outvars[0], p) for m, p in zip(group.members, pieces, strict=True))
+
+
+def _sliced(flat: Flat) -> Flat:
+    found: dict[Any, dict[int, list[Any]]] = {}
+    for equation in flat.jaxpr.eqns:
+        axis = _axis_of_slice(equation)
+        if axis is not None:
+            by_axis = found.setdefault(equation.invars[0], {})
+            by_axis.setdefault(axis, []).append(equation)
+    splits = {
+        id(slices[0]): (axis, slices)
+        for by_axis in found.values()
+        for axis, slices in by_axis.items()
+        if len(slices) > 1 and _are_apart(axis, slices)
+    }
+    members = {id(e) for _, slices in splits.values() for e in slices}
+
+    def evaluate(env: Env) -> None:
+        for equation in flat.jaxpr.eqns:
+            if id(equation) in splits:
+                _run_split(*splits[id(equation)], env)
+            elif id(equation) not in members:
+                run([equation], env)
+
+    return _again(flat, evaluate) if splits else flat
+
+
+def _axis_of_slice(equation: Any) -> int | None:
+    """The one axis that a slice without strides cuts."""
+    if equation.primitive.name != "slice" or equation.params["strides"] is not None:
+        return None
+    if is_literal(equation.invars[0]):
+        return None
+    before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+    cut = [axis for axis, size in enumerate(before) if size != after[axis]]
+    return cut[0] if len(cut) == 1 else None
+
+
+def _bounds(axis: int, equation: Any) -> tuple[int, int]:
+    params = equation.params
+    return params["start_indices"][axis], params["limit_indices"][axis]
+
+
+def _are_apart(axis: int, slices: list[Any]) -> bool:
+    bounds = sorted(_bounds(axis, e) for e in slices)
+    return all(one[1] <= other[0] for one, other in itertools.pairwise(bounds))
+
+
+def _run_split(axis: int, slices: list[Any], env: Env) -> None:
+    """Cuts where the slices begin and end; what none of them has is left unused."""
+    whole = read(env, slices[0].invars[0])
+    cuts = {0, whole.shape[axis], *(b for e in slices for b in _bounds(axis, e))}
+    pairs = list(itertools.pairwise(sorted(cuts)))
+    pieces = lax.split(whole, [stop - start for start, stop in pairs], axis)
+    of_bounds = dict(zip(pairs, pieces, strict=True))
+    env.update((e.outvars[0], of_bounds[_bounds(axis, e)]) for e in slices)

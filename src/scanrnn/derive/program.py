@@ -20,11 +20,27 @@ import jax
 import jax.numpy as jnp
 from jax import Array
 
+from .emitted import emitted
 from .factors import factored
-from .flat import Env, bind, flat_of, flatten, is_literal, needed_for, read, run, used
+from .flat import (
+    Body,
+    Env,
+    bind,
+    flat_of,
+    flatten,
+    is_literal,
+    needed_for,
+    read,
+    run,
+)
 from .frontiers import exchanged, is_float, needed_lefts
 from .parts import CONSTANT, PARAMS, STATE, WHOLE_PROGRAMS, partition
 from .products import rearranged, struct
+from .told import needed_between, sources_of
+
+
+class Underivable(ValueError):
+    """JAX finds no way back by one step."""
 
 
 class Program:
@@ -35,7 +51,13 @@ class Program:
         self.parts = partition(rearranged(flatten(step, params, carry, x)))
         self.carry_structs = [struct(v.aval) for v in self.parts.flat.carry]
         self.needed_lefts = [needed_lefts(self.parts, e) for e in self.parts.frontiers]
-        self._trace()
+        try:
+            self._trace()
+        except (TypeError, ValueError, NotImplementedError) as error:
+            raise Underivable(
+                "expected a step that can be differentiated in reverse mode; JAX says: "
+                f"{error}"
+            ) from error
 
     # There.
 
@@ -63,13 +85,18 @@ class Program:
         variables = self._there.jaxpr.outvars
         made, lefts, residuals = self._results(variables)
         wanted = [*made, *lefts, *residuals]
-        for equation in needed_for(self._there.jaxpr.eqns, wanted):
+        for equation in needed_for(self._there.jaxpr.eqns, wanted):  # and effects
             source = self._tapped.get(id(equation))
             if source is not None:  # a tap is zero
                 env[equation.outvars[0]] = read(env, source)
             else:
                 run([equation], env)
-        values = [jnp.asarray(read(env, v)) for v in wanted]
+        # One array for each: what is on the tape as well as in the state is kept once.
+        arrays = {v: env[v] for v in wanted if not is_literal(v)}
+        values = [
+            jnp.asarray(v.val) if is_literal(v) else jnp.asarray(arrays[v])
+            for v in wanted
+        ]
         n, m = len(made), len(made) + len(lefts)
         of_residual = dict(zip(self._factored.residuals, values[m:], strict=True))
         return values[:n], values[n:m], self._factored.tape(of_residual.__getitem__)
@@ -77,14 +104,19 @@ class Program:
     # Back.
 
     def backward(
-        self, params: Sequence[Array], tape: Sequence[Array], d_made: Sequence[Array]
+        self,
+        params: Sequence[Array],
+        tape: Sequence[Array],
+        told: Sequence[Array],
+        d_made: Sequence[Array],
     ) -> tuple[list[Array], list[Array], list[Array]]:
         """Cotangents of the carry before, of drives and taps, and of staying weights.
 
-        d_made are those of the floats among carry' and outputs. No cotangent is given
-        twice: `collect` knows which is whose.
+        told are the values that `told_before` and `told_after` name. d_made are
+        the cotangents of the floats among carry' and outputs. No cotangent is given
+        twice: `emitted` knows what to make of them.
         """
-        again = self._of_params(params)
+        again = self._again_of(params, told)
         tape = [x.astype(s.dtype) for x, s in zip(tape, self.tape_structs, strict=True)]
         d_made = [
             d.astype(s.dtype) for d, s in zip(d_made, self._d_structs, strict=True)
@@ -94,8 +126,8 @@ class Program:
         d_carry = [jnp.zeros(s.shape, s.dtype) for s in self.carry_structs]
         for i, value in zip(self._carry_floats, found[:n], strict=True):
             d_carry[i] = value
-        staying = found[len(found) - len(self.staying) :]
-        return d_carry, [found[n + i] for i in self._distinct], staying
+        m = len(found) - len(self.staying)
+        return d_carry, found[n:m], found[m:]
 
     def zeros_of_staying(self, params: Sequence[Array]) -> list[Array]:
         """Where the gradients of those weights are summed that stay in the loop."""
@@ -162,8 +194,9 @@ class Program:
             return jax.tree.leaves(pull(list(d_made)))
 
         structs = [_struct_of(v) for v in residuals], self._d_structs
-        self._factor(flat_of(back, *structs), residuals, len(weights))
-        self._find_distinct()
+        closed = flat_of(back, *structs)
+        self._emit(closed.jaxpr)
+        self._factor(closed.consts, residuals, len(weights))
 
     def _find_taps(self, count: int) -> None:
         """The additions of taps, and what they are added to."""
@@ -175,8 +208,20 @@ class Program:
                 (source,) = (v for v in equation.invars if v is not read_taps[0])
                 self._tapped[id(equation)] = source
 
-    def _factor(self, back: Any, variables: Sequence[Any], weights: int) -> None:
-        """What the tape holds: factors; no weight, nothing twice, nothing unused."""
+    def _emit(self, back: Any) -> None:
+        """The way back, with each cotangent that leaves the loop asked for once."""
+        n, m = len(self._carry_floats), len(back.outvars) - len(self.staying)
+        equations = needed_for(back.eqns, back.outvars)
+        self.emitted = emitted(equations, back.outvars[n:m])
+        outvars = [*back.outvars[:n], *self.emitted.variables, *back.outvars[m:]]
+        self._back = Body(back.constvars, back.invars, back.eqns, outvars)
+
+    def _factor(
+        self, consts: Sequence[Any], variables: Sequence[Any], weights: int
+    ) -> None:
+        """What the tape holds: factors; nothing twice, nothing unused, and nothing
+        that weights or states tell.
+        """
         jaxpr = self._there.jaxpr
         known = set(jaxpr.invars[:weights]) | set(jaxpr.constvars)
         for equation in jaxpr.eqns:
@@ -186,18 +231,29 @@ class Program:
         for i, variable in enumerate(variables):
             if not is_literal(variable):
                 first.setdefault(variable, i)
-        of_params = {i for i, v in enumerate(variables) if is_literal(v) or v in known}
+        carry = jaxpr.invars[weights : weights + len(self.carry_structs)]
+        made, _, _ = self._results(jaxpr.outvars)
+        states = {v for v in (*carry, *made) if not is_literal(v)}
+        found = [sources_of(jaxpr.eqns, known, states, v) for v in variables]
+        given = {i for i, sources in enumerate(found) if sources is not None}
         self._factored = factored(
-            back,
+            self._back,
+            consts,
             len(variables),
             lambda i: i if is_literal(variables[i]) else first[variables[i]],
-            of_params,
+            given,
+            {i for i in given if not found[i]},
         )
-        read_ones = used(back.jaxpr)
-        self._again = [
-            (r, variables[i])
-            for i, r in enumerate(self._factored.residuals)
-            if i in of_params and r in read_ones
+        of = dict(zip(self._factored.residuals, range(len(variables)), strict=True))
+        given_ones = self._factored.given_ones()
+        self._again = [(r, variables[of[r]]) for r in given_ones]
+        sources = set().union(*(found[of[r]] or () for r in given_ones))
+        # A value that stands in both is read of the state after the step.
+        self.told_after = [i for i, v in enumerate(made) if _takes(sources, v)]
+        self.told_before = [k for k, v in enumerate(carry) if _takes(sources, v)]
+        self._told = [
+            *(carry[k] for k in self.told_before),
+            *(made[i] for i in self.told_after),
         ]
         structs = dict(
             zip(self._factored.residuals, map(_struct_of, variables), strict=True)
@@ -208,29 +264,21 @@ class Program:
             )
         )
 
-    def _of_params(self, params: Sequence[Array]) -> dict[Any, Array]:
-        """The residuals that params alone make."""
+    def _again_of(
+        self, params: Sequence[Array], told: Sequence[Array]
+    ) -> dict[Any, Array]:
+        """The residuals that params and states make."""
         if not self._again:
             return {}
         jaxpr = self._there.jaxpr
+        weights = self.weights(params)
         env: Env = dict(zip(jaxpr.constvars, self._there.consts, strict=True))
-        env.update(zip(jaxpr.invars, self.weights(params), strict=False))
-        run(needed_for(jaxpr.eqns, [v for _, v in self._again]), env)
+        env.update(zip(jaxpr.invars, weights, strict=False))
+        for variable, value in zip(self._told, told, strict=True):
+            env[variable] = value.astype(variable.aval.dtype)
+        wanted = [v for _, v in self._again]
+        run(needed_between(jaxpr.eqns, set(env), wanted), env)
         return {r: jnp.asarray(read(env, v)) for r, v in self._again}
-
-    def _find_distinct(self) -> None:
-        """Which cotangents are one and the same."""
-        variables = self._factored.jaxpr.outvars[len(self._carry_floats) :]
-        variables = variables[: len(variables) - len(self.staying)]
-        first: dict[Any, int] = {}
-        self._distinct: list[int] = []
-        self.whose: list[int] = []
-        for i, variable in enumerate(variables):
-            key = ("literal", i) if is_literal(variable) else variable
-            if key not in first:
-                first[key] = len(self._distinct)
-                self._distinct.append(i)
-            self.whose.append(first[key])
 
     def _loop(
         self,
@@ -312,6 +360,13 @@ class Program:
             variables[made : made + lefts],
             variables[made + lefts :],
         )
+
+
+def _takes(sources: set[Any], variable: Any) -> bool:
+    """Whether it is one of the sources; it is no longer, then."""
+    is_source = not is_literal(variable) and variable in sources
+    sources.discard(variable) if is_source else None
+    return is_source
 
 
 def _struct_of(variable: Any) -> jax.ShapeDtypeStruct:

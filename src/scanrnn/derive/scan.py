@@ -13,6 +13,10 @@ from ..engine.scan import Course, Sequence, Task
 from ..engine.values import flag, shown, whole_number
 from ..engine.ways import Autodiff, Backward, Stored, check_way
 from .cell import Shaped
+from .flat import inlined_of
+from .keys import raw
+from .products import struct
+from .program import Underivable
 
 Carry = TypeVar("Carry")
 
@@ -72,23 +76,34 @@ def scan(
     steps = _length(xs, length)
     if isinstance(backward, Autodiff) or not steps:
         return lax.scan(f, init, xs, length, reverse, course.unroll)
-    x = jax.tree.map(lambda leaf: jax.typeof(leaf[0]), xs)
+    x = jax.tree.map(lambda leaf: struct(jax.typeof(leaf[0])), xs)
     has_xs = bool(jax.tree.leaves(xs))
     numbers = xs if has_xs else jnp.arange(steps)  # something that tells the steps
     closed, shapes = jax.make_jaxpr(f, return_shape=True)(init, x)
+    if _has_effects(closed):
+        return lax.scan(f, init, xs, length, reverse, course.unroll)
     consts = tuple(map(jnp.asarray, closed.consts))
     init = _as_step_makes_it(init, shapes)
 
     def step(params: Any, carry: Any, x: Any) -> Any:
         leaves = [*jax.tree.leaves(carry), *(jax.tree.leaves(x) if has_xs else ())]
-        made = jax.core.eval_jaxpr(closed.jaxpr, params, *leaves)
+        made = inlined_of(closed.jaxpr, params, leaves)
         return jax.tree.unflatten(jax.tree.structure(shapes), made)
 
-    of = Shaped(step, consts, init, x if has_xs else jax.typeof(numbers[0]))
-    task = Task(consts, of.before(init), Sequence(numbers))
+    try:
+        of = Shaped(step, consts, init, x if has_xs else numbers[0])
+    except Underivable:  # it has no way back: `lax.scan` says so where one is asked for
+        return lax.scan(f, init, xs, length, reverse, course.unroll)
+    xs = jax.tree.unflatten(jax.tree.structure(numbers), raw(jax.tree.leaves(numbers)))
+    task = Task(tuple(raw(consts)), of.before(init), Sequence(xs))
     task = vary_along(task, varying_axes(task))
     ys, final = states_of(of.cell, task, course, backward)
-    return of.user_state(final), jax.tree.unflatten(of.output, jax.tree.leaves(ys))
+    return of.user_state(final), of.user_outputs(ys)
+
+
+def _has_effects(closed: Any) -> bool:
+    """Whether a step does more than to compute, printing for debugging apart."""
+    return any("Debug" not in type(effect).__name__ for effect in closed.effects)
 
 
 def _length(xs: Any, length: int | None) -> int:

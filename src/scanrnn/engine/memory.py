@@ -27,6 +27,7 @@ from .blocks import pick
 from .checks import check_cell, check_dtype, check_inputs
 from .scan import Sequence, Task
 from .sizes import batch_of, is_number
+from .told import marked
 from .values import whole_number
 from .ways import (
     Backward,
@@ -157,7 +158,8 @@ class _Widths(NamedTuple):
     drive: int
     state: int
     h: int
-    tape: int  # 0 where it is the state
+    kept: int  # of the tape, without what the states tell
+    tape: int
     delta: int
 
 
@@ -166,8 +168,8 @@ def _widths(cell: Cell, task: Task) -> _Widths:
         drives = cell.project(params, xs)
         after, tape = cell.step(params, state, pick(drives, 0))
         _, delta = cell.pull(params, tape, after)
-        tape = () if tape is after else tape
-        return pick(xs, 0), pick(drives, 0), after, after.h, tape, delta
+        kept = marked(tape, state, after)
+        return pick(xs, 0), pick(drives, 0), after, after.h, kept, tape, delta
 
     step = jax.tree.map(
         lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
@@ -179,11 +181,11 @@ def _widths(cell: Cell, task: Task) -> _Widths:
 def _phases(way: ByHand, of: _Widths, length: int, size: int) -> tuple[int, int]:
     """Floats per sequence at the fullest moment on the way there, and back."""
     kept = {
-        Stored: length * (of.h + of.tape),
+        Stored: length * (of.h + of.kept),
         Recomputed: length * of.state,
         Checkpointed: length * of.h,
     }[type(way)]
-    tapes = 0 if isinstance(way, Stored) else of.tape or of.state
+    tapes = 0 if isinstance(way, Stored) else of.tape
     drives = 2 * of.drive if isinstance(way, Recomputed) else of.drive
     there = kept + size * of.drive
     block = of.delta + tapes

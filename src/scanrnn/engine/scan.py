@@ -14,6 +14,7 @@ from jax import Array, lax
 from ..cell import Cell, Params, State, Tape
 from .blocks import Index, view, write
 from .mesh import is_explicit, lie_like, zeros_over
+from .told import marked
 from .trees import cast_like, choose, narrow, widen
 
 
@@ -73,8 +74,8 @@ def run(
 
     Args:
         state: the state before the first step.
-        keep: what is kept of each step, from the state after it and its tape (None
-            where the tape is that state).
+        keep: what is kept of each step, from the state after it and its tape, with
+            marks for what the states tell (`told.py`).
         into: where it is written; if not given it is stacked, (T, B, ·).
 
     Returns:
@@ -160,8 +161,9 @@ def _stepper(
     def step(state: State, at: tuple[Any, Array | None, Array | None]) -> Any:
         drive, skip, reset = at
         state = choose(reset, task.reset_to, state)
-        after, tape = cell.step(task.params, widen(state), drive)
-        tape = None if tape is after else narrow(tape, state)
+        before = widen(state)
+        after, tape = cell.step(task.params, before, drive)
+        tape = narrow(marked(tape, before, after), state)
         after = choose(skip, state, cast_like(after, state))
         return after, keep(after, tape)
 

@@ -22,6 +22,7 @@ from .blocks import Index, view
 from .mesh import is_spread
 from .scan import Course, Task, run, states_before
 from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, is_number, root_of
+from .told import asks_for_before, filled
 from .trees import narrow, widen
 from .values import whole_number
 
@@ -31,7 +32,7 @@ class Kept(NamedTuple):
 
     h: Array | None  # the outputs
     others: State  # the states with None for h: it stands above
-    tapes: Tape  # None where a tape is the state after its step
+    tapes: Tape  # with marks for what the states tell: `told.py`
 
     def outputs(self) -> Array:
         assert self.h is not None  # every way keeps them on the way there
@@ -40,8 +41,9 @@ class Kept(NamedTuple):
     def states(self) -> State:
         return self.others._replace(h=self.h)
 
-    def all_tapes(self) -> Tape:
-        return self.states() if self.tapes is None else self.tapes
+    def all_tapes(self, states_prev: State | None) -> Tape:
+        """The tapes of the steps whose states these are; given those before them."""
+        return filled(self.tapes, states_prev, self.states())
 
 
 class Part(NamedTuple):
@@ -88,8 +90,13 @@ class Stored:
     def restore(
         self, cell: Cell, part: Part, course: Course
     ) -> tuple[State, Tape, Index]:
-        states = view(part.kept.states(), part.at, part.size)
-        return part.states_before(states, course), part.kept.all_tapes(), part.at
+        states_prev = part.states_before(
+            view(part.kept.states(), part.at, part.size), course
+        )
+        if asks_for_before(part.kept.tapes):  # and so of this block alone
+            kept = view(part.kept, part.at, part.size)
+            return states_prev, kept.all_tapes(states_prev), 0
+        return states_prev, part.kept.all_tapes(None), part.at
 
 
 @dataclasses.dataclass(frozen=True)
@@ -170,7 +177,8 @@ class Checkpointed:
     ) -> tuple[State, Tape, Index]:
         keep = Stored().stack
         _, kept = run(cell, part.task, part.entry, course, keep)
-        return part.states_before(kept.states(), course), kept.all_tapes(), 0
+        states_prev = part.states_before(kept.states(), course)
+        return states_prev, kept.all_tapes(states_prev), 0
 
 
 @dataclasses.dataclass(frozen=True)

@@ -79,7 +79,8 @@ def _backward(
     cotangents: tuple[Array | State, State],
 ) -> tuple[Task]:
     task, kept = saved
-    skips, tapes = task.sequence.skips, kept.all_tapes()
+    states = states_before(task, task.start, kept.states(), False)
+    skips, tapes = task.sequence.skips, kept.all_tapes(states)
     d_states, walk = _walk_back(cell, windows, task, tapes, *cotangents)
     d_states = choose(skips, jax.tree.map(jnp.zeros_like, d_states), d_states)
     _, deltas = _over_leading(cell).pull(task.params, widen(tapes), d_states)  # (3)
@@ -87,7 +88,6 @@ def _backward(
         each, summed = deltas
         deltas = each, jax.tree.map(lambda leaf: leaf.sum(0), summed)
     deltas = narrow(deltas, task.start)
-    states = states_before(task, task.start, kept.states(), False)
     d_params, d_xs = cell.collect(task.params, task.sequence.xs, states, deltas)  # (4)
     return (
         Task(

@@ -8,7 +8,7 @@ from jax import Array
 
 from ..cell import Cell, Params, State
 from ..compose.layer import Layer
-from ..derive import derive
+from ..derive.cell import derive
 from ..engine.arrays import as_array, as_arrays
 from ..engine.checks import (
     check_cell,
