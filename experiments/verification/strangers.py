@@ -35,7 +35,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
-from scanrnn.verify import Suspicion, Verdict, grade
+from scanrnn.verify import Suspicion, Verdict, explain, grade
 from scanrnn.verify.grading import conventions
 from scanrnn.verify.grading.cases import Case, Sizes, generic
 from scanrnn.verify.grading.mistakes import of
@@ -199,6 +199,36 @@ def false_alarms() -> None:
     print(f"{len(right)} right variants: {len(alarms)} called wrong", *alarms)
 
 
+def posted(show: bool) -> None:
+    """Numbers alone, as text: is the cause first, and is nothing made up?"""
+    known = {case.name: case for case in THE_SET.cases()}
+    count: Counter[str] = Counter()
+    for text in THE_SET.posted():
+        case = known.get(text["of"])
+        try:
+            verdict = explain(text["text"], text["like"])
+        except ValueError as error:
+            count["not read"] += 1
+            print(f"    not read ({text['of']}, {text['style']}): {error}")
+            continue
+        if case is None:
+            count["noise"] += 1
+            count["explained noise"] += any(s.score == 1 for s in verdict.suspicions)
+        elif not case.leaves:
+            count["right"] += 1
+            count["right, told so"] += verdict.passed
+        else:
+            rank = place(case, verdict)
+            count["wrong"] += 1
+            count["wrong, told so"] += not verdict.passed
+            count["cause first"] += rank == 1
+            count["cause in three"] += rank is not None
+            if show and rank != 1:
+                names = [" and ".join(s.names) for s in verdict.suspicions[:3]]
+                print(f"    {case.name}: {names}; is: {case.cause}")
+    print("posted numbers:", ", ".join(f"{k} {n}" for k, n in count.items()))
+
+
 def main(options: argparse.Namespace, choose: Callable[[Stranger], bool]) -> None:
     """Prints a table for each half."""
     cases = [case for case in THE_SET.mistakes() if choose(case)]
@@ -208,7 +238,9 @@ def main(options: argparse.Namespace, choose: Callable[[Stranger], bool]) -> Non
     if not options.open:
         print("the half held out")
         report([case for case in cases if case.held_out], False)
-    false_alarms()
+    if not options.only:
+        false_alarms()
+        posted(options.show)
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from strangers.stories import STORIES
 Function = Callable[..., Any]
 HANDS = pathlib.Path(__file__).parent / "hands"
 LEAVES = HANDS.with_name("leaves.toml")
+POSTED = HANDS.with_name("posted.toml")
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -104,3 +105,11 @@ def mistakes() -> list[Stranger]:
 def right_ones() -> list[Stranger]:
     """Those without."""
     return [case for case in cases() if case.story == "right"]
+
+
+def posted() -> list[dict[str, str]]:
+    """Numbers as a learner posts them: text, like, the case they are of, the style.
+
+    ``of`` is empty where the numbers are noise, which nothing explains.
+    """
+    return tomllib.loads(POSTED.read_text())["posted"]

@@ -1,10 +1,15 @@
 """The public test set of the grading: every case is what its metadata says."""
 
+import copy
+import re
+
 import numpy as np
 import pytest
 
+from scanrnn.verify.grading.cases import official
+from scanrnn.verify.grading.conventions import arguments
 from strangers import call
-from strangers.made import cases, mistakes
+from strangers.made import cases, mistakes, posted
 from strangers.stories import STORIES
 
 CASES = cases()
@@ -88,3 +93,26 @@ def test_no_two_cases_of_one_convention_give_the_same_numbers():
         key = (case.like, case.convention, *(x.tobytes() for x in numbers))
         assert key not in seen, (case.name, seen[key])
         seen[key] = case.name
+
+
+PRINTED = re.compile(r"(\w+)[\"”]?\]?\[(\d)\]\[(\d)\] = (-?\d+\.\d{3,})")
+
+
+def test_posted_numbers_are_those_of_the_case_they_name():
+    known = {case.name: case for case in CASES}
+    texts = posted()
+    assert len(texts) >= 25
+    checked = 0
+    for text in (text for text in texts if text["of"]):
+        case = known[text["of"]]
+        assert case.like == text["like"]
+        mine = text["text"].split("Expected output")[0]
+        if case.like.endswith("forward"):
+            continue
+        given = copy.deepcopy(arguments(official(case.like)))
+        found = case(*given.values())
+        for leaf, i, j, number in PRINTED.findall(mine):
+            value = found[leaf][int(i), int(j)]
+            assert abs(value - float(number)) < 6 * 10.0 ** -len(number.split(".")[1])
+            checked += 1
+    assert checked > 60
