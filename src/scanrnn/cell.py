@@ -143,3 +143,11 @@ def no_start(batch_size: int, dtype: DTypeLike | None = None) -> State:
 def hidden_size(cell: Cell) -> int:
     """H, read from the shape of the start state; nothing is computed."""
     return jax.eval_shape(lambda: cell.start(1)).h.shape[-1]
+
+
+def flat_size(cell: Cell) -> int:
+    """H, of a cell whose output is (B, H); an error for one over places."""
+    shape = jax.eval_shape(lambda: cell.start(1)).h.shape
+    if len(shape) != 2:
+        raise ValueError(f"expected a cell whose output is (B, H), got {cell!r}")
+    return hidden_size(cell)

@@ -289,6 +289,11 @@ def conv(*shape, dtype=float, start=None):
             lambda: conv(7, 2, 4, 3, 2, start=shelf.conv_lstm(H, 5).start(2)),
             r"expected start as cell.start\(2\) makes it",
         ),
+        (lambda: sr.recurrent_dropout(PLANE(), 0.1), r"output is \(B, H\), got sr.sh"),
+        (
+            lambda: sr.feedback(PLANE(), 2).init(jax.random.key(0), 5),
+            r"output is \(B, H\), got sr.shelf.conv_lstm",
+        ),
         (
             lambda: sr.unroll(shelf.mgu(3), shelf.ugrnn(3), jnp.ones((2, 2, 2))),
             "expected params",

@@ -20,7 +20,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 from jax.typing import ArrayLike, DTypeLike
 
-from ..cell import Cell, Delta, Drive, Params, State, Tape
+from ..cell import Cell, Delta, Drive, Params, State, Tape, flat_size
 from ..engine.arrays import as_array, as_arrays, layout_of
 from ..engine.checks import check_cell, check_dtype
 from ..engine.values import flag, fraction
@@ -77,6 +77,7 @@ def recurrent_dropout(cell: Cell, rate: float) -> Layer:
     (2, 4)
     """
     check_cell(cell)
+    flat_size(cell)
     return _recurrent_dropout(cell, fraction("rate", rate))
 
 

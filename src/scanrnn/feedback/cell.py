@@ -36,7 +36,7 @@ import jax.numpy as jnp
 from jax import Array
 from jax.typing import DTypeLike
 
-from ..cell import Cell, Delta, Params, State, Tape, hidden_size
+from ..cell import Cell, Delta, Params, State, Tape, flat_size
 from ..engine.products import (
     affine,
     is_tokens,
@@ -139,7 +139,7 @@ def _feedback(cell: Cell, size: int, feed: Feed) -> Cell:
         of_cell, of_readout = jax.random.split(key)
         return FeedbackParams(
             cell.init(of_cell, input_size - 1, dtype),
-            init_dense(of_readout, hidden_size(cell), size, dtype),
+            init_dense(of_readout, flat_size(cell), size, dtype),
         )
 
     def project(params: FeedbackParams, xs: Array) -> Array:
