@@ -13,7 +13,7 @@ from programs import inner
 import scanrnn as sr
 
 
-def every_step(learner, case, key=None):
+def every_step(learner, case, key=None, by=by_numpy):
     """The gradient of every step's loss: by params (T, ...), and by start if asked."""
     options = dict(case.options)
     reset_to = options.pop("reset_to", None)
@@ -39,7 +39,7 @@ def every_step(learner, case, key=None):
     flags = {"mask": mask, "reset": resets}
     flags = {name: value for name, value in flags.items() if value is not None}
     args = case.params, case.start, case.xs, case.d_run[0], flags, key
-    return by_numpy(run)(*args)
+    return by(run)(*args)
 
 
 def by_going_back(case):

@@ -17,6 +17,7 @@ from cases import WAYS, B, T, errors, problem, tolerance
 from charlm_runs import tiny, train, without_time, write_text
 from meshes import inputs, loss_of, on_mesh
 from mutants import MUTANTS, plant
+from online_runs import by_going_back, every_step
 from programs import loop_depths
 from steps import recurrences
 
@@ -191,6 +192,38 @@ def derived(mutant, sr, place):
     return equal(of(sr.scan), of(jax.lax.scan))
 
 
+def online(mutant, sr, place):
+    """Every step by RTRL against going back; the others against the true library."""
+
+    def led(sr):
+        case = problem(mutant.cell, mutant.option, sr)
+        ways = sr.online
+        learner = ways.online(case.cell, getattr(ways, mutant.way)())
+        case = case._replace(xs=case.xs[:4], d_run=(case.d_run[0][:4], None))
+        if mutant.way == "UORO":  # keys are no numbers for NumPy
+            return jax.jit(lambda key: every_step(learner, case, key, plainly))(KEY)
+        return every_step(learner, case)
+
+    if mutant.way != "RTRL":
+        return equal(led(sr), led(scanrnn))
+    case = problem(mutant.cell, mutant.option, sr)
+    learner = sr.online.online(case.cell, sr.online.RTRL(), start=True)
+    want = going_back(mutant.cell, mutant.option)
+    return equal(every_step(learner, case), want)
+
+
+KEY = jax.random.key(0)
+
+
+def plainly(function):
+    return function
+
+
+@functools.cache
+def going_back(cell, option):
+    return by_going_back(problem(cell, option))
+
+
 JUDGES = {
     "gradient": gradient,
     "readout": readout,
@@ -201,6 +234,7 @@ JUDGES = {
     "sharded": sharded,
     "resumed": resumed,
     "derived": derived,
+    "online": online,
 }
 
 

@@ -135,7 +135,7 @@ def plus(carried: list[Array], direct: list[Array]) -> list[Array]:
     return [*map(jnp.add, carried[:count], direct), *carried[count:]]
 
 
-def within(pattern: Sequence[Array], blocks: list[Array]) -> list[Array]:
+def within(pattern: Sequence[Any], blocks: list[Array]) -> list[Array]:
     """Of the params the entries that a pattern holds; zero for the rest of them."""
     count = len(pattern)
     kept = zip(pattern, blocks[:count], strict=True)
