@@ -58,7 +58,7 @@ def standing(text):
     text = re.sub(r"…|(?<=\d)\.\.\.", " ", text.replace("\\n", "\n"))
     found = set()
     for blob in re.findall(r"[A-Za-z0-9_.,+-]+", text):
-        whole = blob if re.fullmatch(number, blob) else blob.strip(",").rstrip(".")
+        whole = blob if re.fullmatch(number, blob) else blob.strip(",").rstrip(".,")
         if re.fullmatch(r"[-+]?\d+,\d+(?:[eE][-+]?\d+)?", whole):
             whole = whole.replace(",", ".")
         special = re.fullmatch(r"([-+]?)(?:\w+\.)?(nan|inf)", whole, re.IGNORECASE)

@@ -20,7 +20,7 @@ FRONT = re.compile(
         [-*•+·]\s+(?=[^\s\d.\[(|+-]) | \d{1,2}[.)]\s+(?=[A-Za-z"'*`_]) )""",
     re.VERBOSE,
 )
-EMPHASIS = re.compile(r"(?<!\w)_{2,3}(?=\w)|(?<=[\w\])])_{2,3}(?!\w)|`+|\*+")
+EMPHASIS = re.compile(r"(?<![^\s(|])_{2,3}(?=\w)|(?<=[\w\])])_{2,3}(?!\w)|`+|\*+")
 CODE = re.compile(
     r"\s*(?:print\s*\(|import\s|from\s+\w|def\s+\w|return\b|assert\b|"
     r"for\s+\w+\s+in\b|np\.random\.seed|\w[\w\[\]'\"]*\s*=\s*np\.random\.)"

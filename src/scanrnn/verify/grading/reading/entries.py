@@ -62,7 +62,8 @@ class Context:
     def read(self, line: Sequence[Token]) -> None:
         """A line without names of entries: it may be a heading."""
         words = _words(line)
-        if any(token.kind in (t.NUMBER, t.BAD) for token in line):
+        numbers = any(token.kind in (t.NUMBER, t.BAD) for token in line)
+        if numbers and line[-1].text != ":":
             return
         cells = {token.cell for token in line if token.kind == t.WORD}
         labels = {c: _label(_words([x for x in line if x.cell == c])) for c in cells}

@@ -28,6 +28,7 @@ class Read(NamedTuple):
     inputs: list[Posted]  # entries of the inputs, which only tell the edition
     shapes: list[Shape]
     unread: dict[int, str]  # by line: why not
+    broken: set[str]  # entries that stand there and cannot be read
 
 
 def of_text(text: str, like: str, case: Case | None) -> Reading:
@@ -39,7 +40,8 @@ def of_text(text: str, like: str, case: Case | None) -> Reading:
     best = max(range(len(tried)), key=lambda i: (_fit(reads[i], tried[i]), -i))
     read = reads[best]
     unread = tuple(
-        f"{lines[i].strip()!r}: {why}" for i, why in sorted(read.unread.items())
+        f"{lines[i]!r}: {why}" if i >= 0 else why
+        for i, why in sorted(read.unread.items())
     )
     if not (read.posted or read.shapes):
         raise ValueError("\n".join((NOTHING, *map(_indented, unread[:MOST_LINES]))))
@@ -71,7 +73,7 @@ def _tried(like: str, case: Case | None) -> tuple[Edition, ...]:
 
 def _of_case(found: Scan, case: Case, lines: Sequence[str]) -> Read:
     right = replay(case)
-    read = Read([], [], [], [], {left.line: left.why for left in found.left})
+    read = Read([], [], [], [], {left.line: left.why for left in found.left}, set())
     for one in found.found:
         aim, why = _aim(one, right, case)
         if aim is None:
@@ -132,13 +134,11 @@ def _take(
     read: Read, one: Found, aim: Target, arrays: Mapping[str, Any], line: str
 ) -> None:
     """Adds an entry, or says why it cannot be read."""
-    if one.group.broken:
-        read.unread[one.line] = one.group.broken
-        return
     some, why = _which(one.group, aim, arrays)
     if some is None:
-        if not _other_shape(read, one, aim, arrays):
+        if one.group.broken or not _other_shape(read, one, aim, arrays):
             read.unread[one.line] = why
+            read.broken.add(aim.name)
         return
     shown = one.group.shown()
     entry = Posted(
@@ -161,6 +161,8 @@ def _which(
     group: Group, aim: Target, arrays: Mapping[str, Any]
 ) -> tuple[tuple[int, ...] | None, str]:
     """Which numbers of the entry were printed: () is all, None is unclear."""
+    if group.broken:
+        return None, group.broken
     try:
         whole = np.asarray(arrays[aim.leaf])[aim.place]
     except IndexError:
@@ -221,13 +223,14 @@ def _settle(read: Read, right: Leaves) -> None:
     for entry in read.posted:
         by_name.setdefault(entry.name, []).append(entry)
     kept = []
-    for entries in by_name.values():
+    for name, entries in by_name.items():
+        if name in read.broken:  # the one that can be read may be the expected one
+            read.unread[-1] = f"{name} stands there again and cannot be read"
+            continue
         wrong = [entry for entry in entries if not all(entry.matches(right))]
         different = [x for x in wrong[1:] if not _agree(x, wrong[0])]
         if different:
-            for entry in entries:
-                name = entry.name
-                read.unread[-1] = f"{name} stands there with different numbers"
+            read.unread[-1] = f"{name} stands there with different numbers"
             continue
         kept.append((wrong or entries)[0])
         fine = [x for x in entries if all(x.matches(right))]
@@ -292,7 +295,7 @@ def of_mapping(numbers: Mapping[str, Any], like: str, case: Case | None) -> Read
         [_entry(key, value, edition.case) for key, value in numbers.items()]
         for edition in tried
     ]
-    reads = [Read(made, [], [], [], {}) for made in entries]
+    reads = [Read(made, [], [], [], {}, set()) for made in entries]
     best = max(range(len(tried)), key=lambda i: (_fit(reads[i], tried[i]), -i))
     ties = [
         edition.case

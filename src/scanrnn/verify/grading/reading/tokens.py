@@ -66,14 +66,19 @@ def tokens(lines: Sequence[str]) -> list[Token]:
 
 def _of_line(line: str, number: int) -> Iterator[Token]:
     at = cell = 0
+    last = END  # what stands before
     while at < len(line):
         if line[at].isspace():
             at += 1
             continue
+        parts = line[at - 1 : at] == "," and last in (NUMBER, CLOSE)
         for kind, text, head in _pieces(line, at):
             glued = kind == NUMBER and text.startswith(",")
+            if kind == NUMBER and line[max(at - 1, 0) : at] == "," and not parts:
+                kind = BAD  # as in -,5 which may be -0,5
             yield Token(kind, text[glued:], number, cell, head, glued)
             at += len(text)
+            last = kind if text != "," else last
         cell += line[at - 1] == "|"
 
 
