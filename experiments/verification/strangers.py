@@ -230,7 +230,7 @@ def posted(show: bool) -> None:
             count["wrong, told so"] += not verdict.passed
             count["cause first"] += rank == 1
             count["cause in three"] += rank is not None
-            if show and rank != 1:
+            if show and rank != 1 and not case.held_out:
                 names = [" and ".join(s.names) for s in verdict.suspicions[:3]]
                 print(f"    {case.name}: {names}; is: {case.cause}")
     print("posted numbers:", ", ".join(f"{k} {n}" for k, n in count.items()))
