@@ -16,10 +16,11 @@ import numpy as np
 
 from ..rounding import Floats
 from .cases import Case, split
+from .child.worker import by_torch
 from .mistakes.losses import READOUT
 from .mistakes.passes import KINDS, evaluate
 from .replay import Leaves, flat_cache
-from .sandbox import Outcome, call
+from .sandbox import Outcome, Remote, call
 
 GATES = {"rnn": ("",), "lstm": ("i", "f", "o", "c"), "gru": ("r", "z", "n")}
 
@@ -29,7 +30,6 @@ class Found(NamedTuple):
 
     leaves: dict[str, Any]
     failure: str = ""
-    timed_out: bool = False
     changed: tuple[str, ...] = ()  # arguments that are not what they were
 
 
@@ -49,13 +49,21 @@ def course(function: Callable[..., Any], like: str, own: Any = None) -> Conventi
         args = arguments(case)
         if own is not None:
             name = "cache" if "cell" in like else "caches"
-            made = call(own, arguments(forward_of(case)), seconds)
+            made = _last(call(own, arguments(forward_of(case)), seconds))
             if made.failure:
-                return Found({}, f"the forward function {made.failure}", made.timed_out)
-            args = args | {name: made.value[-1]}
+                return Found({}, f"the forward function {made.failure}")
+            args = args | {name: made.value}
         return _named(call(function, args, seconds), case)
 
     return Convention(run, lambda leaves, case: leaves, own_caches=own is not None)
+
+
+def _last(outcome: Outcome) -> Outcome:
+    """The last of several values: what a forward function stores."""
+    if outcome.failure or (isinstance(outcome.value, tuple | list) and outcome.value):
+        return outcome._replace(value=None if outcome.failure else outcome.value[-1])
+    got = type(outcome.value).__name__
+    return Outcome(failure=f"returned {got}, expected outputs and a cache")
 
 
 def forward_of(case: Case) -> Case:
@@ -98,7 +106,7 @@ def _tuple(cell: str, step: dict[str, Any]) -> tuple[Any, ...]:
 
 def _named(outcome: Outcome, case: Case) -> Found:
     """Leaves by name from a dictionary, or from a tuple of outputs and caches."""
-    found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+    found = Found({}, outcome.failure, outcome.changed)
     if outcome.failure:
         return found
     cell, one_step, backward = split(case.like)
@@ -143,12 +151,13 @@ def ntd(
     def run(case: Case, seconds: float) -> Found:
         inputs = _ntd_inputs(case)
         made = call(forward, inputs, seconds)
-        if made.failure:
-            return Found({}, f"the forward function {made.failure}", made.timed_out)
+        cache = _last(made)
+        if cache.failure:
+            return Found({}, f"the forward function {cache.failure}")
         cotangents = _ntd_cotangents(case)
-        args = cotangents | {"cache": made.value[-1]}
+        args = cotangents | {"cache": cache.value}
         outcome = call(backward, args, seconds)
-        found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+        found = Found({}, outcome.failure, outcome.changed)
         if outcome.failure:
             return found
         names = _ntd_names(cell, one_step)
@@ -165,25 +174,11 @@ def torch(function: Any, like: str) -> Convention:
     """A ``torch.autograd.Function``."""
     cell, one_step, _ = split(like)
 
-    def apply(*args: Floats) -> tuple[Any, ...]:
-        import torch
-
-        cotangent, inputs = (
-            args[0],
-            [torch.tensor(x, requires_grad=True) for x in args[1:]],
-        )
-        h = function.apply(*inputs)
-        back = torch.autograd.grad(
-            h, inputs, torch.tensor(cotangent), allow_unused=True
-        )
-        return h.detach().numpy(), *(
-            np.zeros(x.shape) if g is None else g.numpy()
-            for g, x in zip(back, inputs, strict=True)
-        )
+    apply = function if isinstance(function, Remote) else by_torch(function)
 
     def run(case: Case, seconds: float) -> Found:
         outcome = call(apply, _ntd_cotangents(case) | _ntd_inputs(case), seconds)
-        found = Found({}, outcome.failure, outcome.timed_out, changed=outcome.changed)
+        found = Found({}, outcome.failure, outcome.changed)
         if outcome.failure:
             return found
         names = ("h", *_ntd_names(cell, one_step))

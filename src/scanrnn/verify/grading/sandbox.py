@@ -27,7 +27,6 @@ class Outcome(NamedTuple):
 
     value: Any = None
     failure: str = ""  # in words, where there is no value
-    timed_out: bool = False
     changed: tuple[str, ...] = ()  # arguments that are not what they were
 
 

@@ -197,7 +197,7 @@ class Program:
         answer: dict[str, Any] = {"failure": "", "exit": ""}
         try:
             with np.errstate(all="ignore"):
-                run = _by_torch(function) if how == "torch" else function
+                run = by_torch(function) if how == "torch" else function
                 answer["value"] = run(*args.values())  # type: ignore[misc]
         except SystemExit as error:
             answer["exit"] = f"called sys.exit({error.code!r})" + self.where(error)
@@ -262,7 +262,7 @@ def _same(one: Any, two: Any) -> bool:
     return bool(one.shape == two.shape and one.tobytes() == two.tobytes())
 
 
-def _by_torch(function: Any) -> Callable[..., Any]:
+def by_torch(function: Any) -> Callable[..., Any]:
     """A ``torch.autograd.Function`` as a function of the cotangent and its inputs."""
     import numpy as np
     import torch
