@@ -190,6 +190,22 @@ a_next.shape =
         {"dx[1][2]": DX},
         {"dba": (5,)},
     ),
+    "a table in the comments of an exported notebook": Form(
+        RNN,
+        """# <table>
+#     <tr>
+#         <td>
+#             <b>gradients["dba"][4]</b> =
+#         </td>
+#         <td>
+#            [-1.40083774]
+#         </td>
+#     </tr>
+# </table>
+print("gradients[\\"dba\\"][4] =", gradients["dba"][4])
+np.testing.assert_almost_equal(gradients["dba"][4], -0.74747722)""",
+        {"dba[4]": [-1.40083774]},
+    ),
     "html entities": Form(
         RNN,
         "gradients[&quot;dba&quot;][4]&nbsp;=&nbsp;[&minus;1.40083774]",

@@ -36,11 +36,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         verdicts = options.run(options)
+        if options.plot:
+            told = [verdict for verdict in verdicts if verdict.errors]
+            (told or verdicts)[0].plot(options.plot)
     except (ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
-    if options.plot:
-        verdicts[0].plot(options.plot)
     if any(not verdict.passed and not verdict.unjudged for verdict in verdicts):
         return 1
     return 0 if all(verdict.passed for verdict in verdicts) else 2

@@ -23,8 +23,9 @@ FRONT = re.compile(
 EMPHASIS = re.compile(r"(?<![^\s(|])_{2,3}(?=\w)|(?<=[\w\])])_{2,3}(?!\w)|`+|\*+")
 CODE = re.compile(
     r"\s*(?:print\s*\(|import\s|from\s+\w|def\s+\w|return\b|assert\b|"
-    r"for\s+\w+\s+in\b|np\.random\.seed|\w[\w\[\]'\"]*\s*=\s*np\.random\.)"
+    r"for\s+\w+\s+in\b|[\w.]*\.assert_|np\.random\.seed|\w[\w\[\]'\"]*\s*=\s*np\.random\.)"
 )
+COMMENT = re.compile(r"^[ \t]*(?:#+|>+)(?=[ \t]|$)", re.MULTILINE)  # tables in them
 RULE = re.compile(r"[\s|:+=-]*")  # the line below the head of a table
 
 
@@ -40,6 +41,7 @@ def plain_lines(text: str) -> list[str]:
     if "\n" not in text.strip():
         text = text.replace("\\n", "\n")
     text = MINUS.sub("-", text)
+    text = COMMENT.sub("", text)
     text = ROW.sub(lambda row: _table_row(row[0]), text)
     text = TAG.sub(" ", BREAK.sub("\n", text)).replace("\t", " | ")
     text = re.sub(r"\b(?:np|numpy|jnp)\.shape\(([^()]*)\)", r"\1.shape", text)

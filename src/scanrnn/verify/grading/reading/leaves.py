@@ -17,18 +17,7 @@ OTHERWISE = {
     **{"dWu": "dWi", "dbu": "dbi", "da_prevt": "da_prev", "dc_prevt": "dc_prev"},
     **{"db_a": "dba", "dW_aa": "dWaa", "dW_ax": "dWax", "da_0": "da0"},
 }
-OUTPUTS = [
-    "a",
-    "y",
-    "c",
-    "a_next",
-    "c_next",
-    "yt_pred",
-    "y_pred",
-    "x",
-    "cache",
-    "caches",
-]
+OUTPUTS = ["a", "y", "c", "a_next", "c_next", "yt_pred", "y_pred", "cache", "caches"]
 STATES = ["dx", "dxt", "da0", "da_prev", "dc_prev"]
 WEIGHTS = [f"d{name}" for kind in KINDS.values() for name in kind.weights]
 NAMES = {*OUTPUTS, *STATES, *WEIGHTS, *OTHERWISE}
