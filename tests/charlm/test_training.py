@@ -19,7 +19,7 @@ from scanrnn.charlm.events import Compared, Evaluated, Stepped
 from scanrnn.charlm.gradients import compare_gradients
 from scanrnn.charlm.loop import prepare
 from scanrnn.charlm.model import model_of
-from scanrnn.charlm.schedule import steps_per_call
+from scanrnn.charlm.schedule import MOST_STEPS, steps_per_call
 from scanrnn.charlm.streams import Window, cut_window
 from scanrnn.charlm.train import (
     TrainState,
@@ -49,8 +49,12 @@ def names(tmp_path_factory):
     return write_names(tmp_path_factory.mktemp("corpus"))
 
 
+CALL = MOST_STEPS  # at most, in calls of tiny runs: one program serves them all
+NAMES = {"hidden": 16, "batch": 3, "window": 17, "learning_rate": 0.02}
+
+
 def at(*progress: float) -> np.ndarray:
-    return np.asarray(progress, np.float32)
+    return np.resize(np.float32(progress), CALL)
 
 
 def walk(config: Config, steps: int) -> tuple[TrainState, list[float]]:
@@ -105,7 +109,7 @@ def test_the_state_starts_anew_at_every_name(names):
 
 
 def test_of_names_no_state_is_carried(names):
-    config = Config(names=names, hidden=7, batch=3, window=11)
+    config = Config(names=names, **NAMES)
     state, _ = walk(config, 3)
     chex.assert_trees_all_equal(state.state, task_start(config))
 
@@ -189,19 +193,9 @@ def test_calls_of_all_lengths_are_traced_once(text):
     update = updater.__wrapped__(setup.task).__wrapped__
     counted = jax.jit(chex.assert_max_traces(update, n=1), donate_argnums=0)
     state = init_state(setup.task, TINY.batch, 0)
-    for count in (
-        1,
-        30,
-        17,
-        2,
-        30,
-        30,
-        30,
-        30,
-        30,
-    ):  # more than a pass over the streams
-        state, _ = counted(state, setup.tokens, np.zeros(30, np.float32), count)
-    assert int(state.step) == 200
+    for count in (1, CALL, 7, 2, *[CALL] * 11):  # more than a pass over the streams
+        state, _ = counted(state, setup.tokens, at(0), count)
+    assert int(state.step) == 10 + 12 * CALL
 
 
 def test_how_steps_fall_into_calls_changes_no_bit(text):
@@ -211,14 +205,17 @@ def test_how_steps_fall_into_calls_changes_no_bit(text):
     for lengths in ((1,) * 36, (12, 12, 12), (5, 12, 12, 7)):
         state, losses = init_state(setup.task, TINY.batch, 0), []
         for count in lengths:
-            padded = np.resize(rates[len(losses) :][:count], 12)
-            state, metrics = update(state, setup.tokens, padded, count)
+            progress = at(*rates[len(losses) :][:count])
+            state, metrics = update(state, setup.tokens, progress, count)
             losses += [*np.asarray(metrics.loss[:count])]
         ends.append((jax.device_get(state._replace(key=0)), losses))
     chex.assert_trees_all_equal(*ends)
 
 
-@pytest.mark.parametrize("most", [pytest.param(3, marks=pytest.mark.exhaustive), 64])
+@pytest.mark.parametrize(
+    "most",
+    [CALL, *(pytest.param(k, marks=pytest.mark.exhaustive) for k in (3, 64))],
+)
 def test_many_steps_a_call_are_the_same_run(text, tmp_path, most):
     by_one, by_many = (
         train(tmp_path / str(k), tiny(text, samples=1, steps_per_call=k))
@@ -307,8 +304,7 @@ def test_a_trained_model_beats_the_frequencies_of_characters(text, tmp_path):
 
 def test_names_train(names, tmp_path):
     config = Config(
-        names=names, hidden=16, batch=3, window=17, steps=150, learning_rate=0.02,
-        samples=1, evaluations=2, checkpoints=1,
+        names=names, steps=150, samples=1, evaluations=2, checkpoints=1, **NAMES
     )  # fmt: skip
     events = train(tmp_path / "run", config)
     held_out = [event.loss for event in events if isinstance(event, Evaluated)]
@@ -346,7 +342,7 @@ def test_too_few_devices_are_named(text, tmp_path):
         train(tmp_path / "run", tiny(text, batch=count, devices=count))
 
 
-@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.exhaustive), 8])
+@pytest.mark.parametrize("most", [pytest.param(1, marks=pytest.mark.exhaustive), CALL])
 def test_a_run_by_the_clock_ends_with_it(text, tmp_path, most):
     config = tiny(text, minutes=0.02, checkpoints=1, steps_per_call=most)
     events = train(tmp_path / "run", config)

@@ -6,8 +6,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from by_numpy import by_numpy
-from cases import CELLS, WAYS, B, H, T, X, assert_close, problem
+from by_numpy import by_numpy, there_and_back
+from cases import CELLS, WAYS, B, H, Problem, T, X, assert_close, problem
 from pairs import each, pairs
 
 import scanrnn as sr
@@ -47,7 +47,7 @@ def test_length_zero_returns_the_start():
 
 @pytest.mark.parametrize(("tokens", "way"), each([False, True], [*WAYS, "autodiff"]))
 def test_padding_holds_anything_and_changes_nothing(tokens, way):
-    """NaN in floats, -1 and 10**6 in tokens: bit for bit the same."""
+    """NaN in floats, -1 and 10**6 in tokens: bit for bit the same; one is compiled."""
     backward = {**WAYS, "autodiff": lambda sr: sr.Autodiff()}[way](sr)
     case = problem("gru", "tokens" if tokens else "plain")
     valid = jnp.arange(T)[:, None] < LENGTHS
@@ -57,8 +57,9 @@ def test_padding_holds_anything_and_changes_nothing(tokens, way):
         filled = jnp.where(valid, case.xs, junk)
     else:
         filled = jnp.where(valid[..., None], case.xs, jnp.nan)
-    want = case.run(backward=backward)
-    got = case._replace(xs=filled).run(backward=backward)
+    run = Problem.run if way == "recomputed" else there_and_back
+    want = run(case, backward=backward)
+    got = run(case._replace(xs=filled), backward=backward)
     jax.tree.map(np.testing.assert_array_equal, got, want)
     if not tokens:
         np.testing.assert_array_equal(got[1][1][~np.asarray(valid)], 0)
@@ -80,12 +81,13 @@ def test_a_mask_with_gaps_skips_the_gaps():
 def test_a_reset_restarts_from_what_it_is_told():
     case = problem("lstm")
     resets = jnp.zeros((T, B), bool).at[5].set(True)
+    unroll = functools.partial(sr.unroll, case.cell, case.params)
     for to in (None, case.start, jax.tree.map(lambda leaf: leaf[2:3], case.start)):
-        arguments = case.cell, case.params, case.xs, case.start
-        run = sr.unroll(*arguments, resets=resets, reset_to=to)
+        reset = functools.partial(unroll, resets=resets, reset_to=to)
+        run = by_numpy(reset)(case.xs, case.start)
         if to is not None:  # one for all
-            to = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (B, H)), to)
-        again = sr.unroll(case.cell, case.params, case.xs[5:], to)
+            to = jax.tree.map(lambda leaf: np.broadcast_to(leaf, (B, H)), to)
+        again = by_numpy(unroll)(case.xs[5:], to)
         assert_close(run.outputs[5:], again.outputs)
         assert_close(run.final, again.final)
 
@@ -95,31 +97,31 @@ def test_a_reset_cuts_the_gradient_exactly(cell, way):
     case = problem(cell)
     resets = jnp.zeros((T, B), bool).at[5].set(True)
 
-    @jax.jit
     def late_loss(xs, start, one):
         options = {"resets": resets, "reset_to": one, "backward": WAYS[way](sr)}
         run = sr.unroll(case.cell, case.params, xs, start, **options)
         return jnp.sum(run.outputs[5:] * case.d_run[0][5:])
 
     one = jax.tree.map(lambda leaf: leaf[2:3], case.start)
-    d_xs, d_start, d_one = jax.grad(late_loss, (0, 1, 2))(case.xs, case.start, one)
+    grad = by_numpy(jax.grad(late_loss, (0, 1, 2)))
+    d_xs, d_start, d_one = grad(case.xs, case.start, one)
     np.testing.assert_array_equal(d_xs[:5], 0)
     np.testing.assert_array_equal(jax.tree.leaves(d_start)[0], 0)
     assert np.all(np.any(np.asarray(d_xs[5:]) != 0, axis=-1))
 
-    @jax.jit
     def from_there(one):
         start = jax.tree.map(lambda leaf: jnp.broadcast_to(leaf, (B, H)), one)
         run = sr.unroll(case.cell, case.params, case.xs[5:], start)
         return jnp.sum(run.outputs * case.d_run[0][5:])
 
-    assert_close(d_one, jax.grad(from_there)(one))
+    assert_close(d_one, by_numpy(jax.grad(from_there))(one))
 
 
 def test_reverse_is_the_flipped_sequence():
     case = problem("lstm")
-    got = sr.unroll(case.cell, case.params, case.xs, case.start, reverse=True)
-    want = sr.unroll(case.cell, case.params, case.xs[::-1], case.start)
+    unroll = functools.partial(sr.unroll, case.cell, case.params)
+    got = by_numpy(functools.partial(unroll, reverse=True))(case.xs, case.start)
+    want = by_numpy(unroll)(case.xs[::-1], case.start)
     assert_close(got, want._replace(outputs=want.outputs[::-1]))
 
 
