@@ -117,6 +117,20 @@ def rnn_backward(da, caches):
     assert "raised ValueError" in table("a.ipynb", [step])
 
 
+def test_a_cell_that_is_no_python_is_told(tmp_path):
+    path = notebook(
+        tmp_path / "a.ipynb",
+        (IMPORTS, ""),
+        (CELL + '\ntext = """\n% x\n"""', ""),
+        ("def rnn_backward(da, caches)\n    return {}", ""),
+    )
+    step, whole = grade_file(path)
+    assert step.verdict.passed
+    assert whole.verdict.unjudged.startswith(
+        "is no Python: expected ':' (cell 4, line 1"
+    )
+
+
 def test_helpers_beside_the_notebook_are_used(tmp_path):
     (tmp_path / "rnn_utils.py").write_text("def softmax(z): return z")
     (tmp_path / "public_tests.py").write_text("")

@@ -159,6 +159,8 @@ class Programs:
 
     def judge(self, one: Definition, options: Options) -> Verdict:
         """Calls a function of the program as `grade` wants it."""
+        if one.broken:
+            return Verdict(one.name, (), unjudged=one.broken)
         wanted = [one.name, *([options.forward] if options.forward else [])]
         why = self._open(wanted)
         if why:

@@ -1,7 +1,8 @@
 """Which functions of the exercise a source defines, told by name and by arguments."""
 
 import ast
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from ..cases import DRAWS
@@ -33,6 +34,7 @@ class Definition(NamedTuple):
     name: str
     like: str
     node: ast.FunctionDef | None = None  # where it is a plain definition
+    broken: str = ""  # why the piece of source that it stands in is no Python
 
 
 def definitions(source: Source) -> list[ast.FunctionDef]:
@@ -52,12 +54,28 @@ def definitions(source: Source) -> list[ast.FunctionDef]:
 
 def exercise(source: Source) -> list[Definition]:
     """The exercise's functions in a source, forward to backward, one for each."""
-    found: dict[str, Definition] = {}
+    found = {one.like: one for one in _broken(source)}
     for node in definitions(source):
         like = recognise(node)
-        if like and (like not in found or found[like].name != like):
+        if like and (
+            like not in found or found[like].name != like or node.name == like
+        ):
             found[like] = Definition(node.name, like, node)
     return [found[like] for like in ORDER if like in found]
+
+
+def _broken(source: Source) -> Iterator[Definition]:
+    """Functions in pieces that cannot be parsed."""
+    for unit in source.units:
+        try:
+            ast.parse(unit.text)
+        except (SyntaxError, ValueError) as error:
+            line = (getattr(error, "text", None) or "").strip()
+            where = f"{unit.name}, line {getattr(error, 'lineno', None)}: {line}"
+            why = f"is no Python: {getattr(error, 'msg', error)} ({where})"
+            for name in re.findall(r"^def\s+(\w+)", unit.text, re.MULTILINE):
+                if by_name(name):
+                    yield Definition(name, by_name(name), broken=why)
 
 
 def recognise(node: ast.FunctionDef) -> str:

@@ -1,10 +1,13 @@
 """A Python file or a Jupyter notebook as pieces of source, and what it printed."""
 
+import ast
 import json
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
 # Magics that only measure or hide what their cell does; others are another language.
+MAGIC = re.compile(r"\s*(?:%{1,2}[A-Za-z]|!|\?|[\w.]+\?{1,2}\s*$)")
 HARMLESS = ("%%time", "%%timeit", "%%capture", "%%prun")
 
 
@@ -88,16 +91,22 @@ def _source(cell: dict[str, Any]) -> str:
 
 
 def _without_magics(text: str) -> str:
+    """A cell as Python; one that is Python already stays as it is."""
+    if _parses(text):
+        return text
     lines = text.split("\n")
     first = next((line for line in lines if line.strip()), "")
     if first.startswith("%%") and not first.startswith(HARMLESS):
         return ""
-    return "\n".join("" if _is_magic(line) else line for line in lines)
+    return "\n".join("" if MAGIC.match(line) else line for line in lines)
 
 
-def _is_magic(line: str) -> bool:
-    bare = line.strip()
-    return bare.startswith(("%", "!", "?")) or (bare.endswith("?") and "#" not in bare)
+def _parses(text: str) -> bool:
+    try:
+        ast.parse(text)
+    except (SyntaxError, ValueError):
+        return False
+    return True
 
 
 def _output(cell: dict[str, Any]) -> str:
