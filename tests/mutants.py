@@ -304,7 +304,7 @@ MUTANTS = {
         option="plain",
     ),
     "every block is entered from the start of time": Mutant(
-        "engine/backward.py",
+        "engine/forward.py",
         "return run(*args, into=Rooms(kept, at)), state",
         "return run(*args, into=Rooms(kept, at)), task.start",
         way="recomputed",

@@ -31,6 +31,7 @@ from .made import parameter_count as parameter_count
 from .engine.ways import Autodiff as Autodiff
 from .engine.ways import Backward as Backward
 from .engine.ways import Checkpointed as Checkpointed
+from .engine.ways import Linearized as Linearized
 from .engine.ways import Recomputed as Recomputed
 from .engine.ways import Stored as Stored
 from .engine.memory import Budget as Budget

@@ -9,7 +9,7 @@ where t is reset. Going back over the steps, each way does the same four things:
     (4) d_params, d_xs = collect(xs, states_prev, δ)     once per block, over all steps
 
 The ways differ in what they keep of the forward pass, and so in how the tapes and the
-states come back: `ways.py`.
+states come back: `ways.py`. The same rule with a forward mode is `linearized.py`.
 """
 
 import functools
@@ -22,11 +22,13 @@ from jax import Array, lax
 
 from ..cell import Cell, Delta, Params, State, Tape
 from .blocks import Blocks, Index, join, pick, view, walk
+from .forward import forward, handed_out, values
+from .linearized import by_tangents
 from .mesh import lie_like, vary_along, varying_axes
 from .products import wide
-from .scan import Course, Rooms, Sequence, Task, rooms_for, run
+from .scan import Course, Sequence, Task, run
 from .trees import as_cotangent, cast_like, choose, narrow, numbers, widen
-from .ways import Autodiff, Backward, ByHand, Checkpointed, Kept, Part, steps_in_block
+from .ways import Autodiff, Backward, ByHand, Kept, Linearized, Part, steps_in_block
 
 
 def states_of(
@@ -41,8 +43,10 @@ def states_of(
         def keep(state: State, tape: Tape) -> Any:
             return state if course.states else state.h
 
-        final, handed_out = run(cell, task, task.start, course, keep)
-        return handed_out, final
+        final, kept = run(cell, task, task.start, course, keep)
+        return kept, final
+    if isinstance(backward, Linearized):
+        return by_tangents(cell, backward.of, course, task)
     return _by_hand(cell, backward, course, task)
 
 
@@ -50,58 +54,14 @@ def states_of(
 def _by_hand(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Array | State, State]:
-    # Nothing is differentiated here, so no more is kept than is handed out.
-    kept, _, final = _forward(
-        cell, Checkpointed(steps_in_block(cell, way, task)), course, task
-    )
-    return _handed_out(kept, course), final
+    return values(cell, way, course, task)
 
 
 def _by_hand_forward(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[tuple[Array | State, State], tuple[Task, Kept, Blocks]]:
-    kept, entries, final = _forward(cell, way, course, task)
-    return (_handed_out(kept, course), final), (task, way.save(kept), entries)
-
-
-def _handed_out(kept: Kept, course: Course) -> Array | State:
-    return kept.states() if course.states else kept.outputs()
-
-
-def _forward(
-    cell: Cell, way: ByHand, course: Course, task: Task
-) -> tuple[Kept, Blocks, State]:
-    """What is kept of every step, the states before every block, the final state."""
-    length, size = task.length, steps_in_block(cell, way, task)
-
-    def keep(state: State, tape: Tape) -> Kept:
-        kept = way.stack(state, tape)
-        return kept._replace(others=state._replace(h=None)) if course.states else kept
-
-    if size == length:
-        final, kept = run(cell, task, task.start, course, keep)
-        return kept, Blocks(jax.tree.map(lambda leaf: leaf[None], task.start)), final
-
-    def part(at: Index, size: int) -> Task:
-        return task._replace(sequence=view(task.sequence, at, size))
-
-    def stacked(state: State, at: Index, size: int, _: None) -> Any:
-        after, kept = run(cell, part(at, size), state, course, keep)
-        return after, (state, kept)
-
-    def written(carry: tuple[State, Kept], at: Index, size: int, _: None) -> Any:
-        state, kept = carry
-        args = cell, part(at, size), state, course, keep
-        return run(*args, into=Rooms(kept, at)), state
-
-    if isinstance(way, Checkpointed):
-        # Outputs that nobody asks for are then left out by the compiler.
-        final, blocks = walk(stacked, task.start, length, size, course.reverse)
-        entries, kept = blocks.unpair()
-        return join(kept), entries, final
-    carry = task.start, rooms_for(cell, task, keep)
-    (final, kept), entries = walk(written, carry, length, size, course.reverse)
-    return kept, entries, final
+    kept, entries, final = forward(cell, way, course, task)
+    return (handed_out(kept, course), final), (task, way.save(kept), entries)
 
 
 def _by_hand_backward(

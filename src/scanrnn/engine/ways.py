@@ -191,20 +191,61 @@ class Autodiff:
 
 
 ByHand: TypeAlias = Stored | Recomputed | Checkpointed
-Backward: TypeAlias = ByHand | Autodiff
+
+
+@dataclasses.dataclass(frozen=True)
+class Linearized:
+    """Both directions: the rule of another way as a linear map, for forward mode.
+
+    What `Stored`, `Recomputed` and `Checkpointed` are by a `jax.custom_vjp`, this is by
+    a `jax.custom_jvp`: the same numbers, the same loops, and no gradient of a weight in
+    any of them. It has `jax.jvp`, `jax.jacfwd`, `jax.linearize` and `jax.hessian` as
+    well, and any order of derivatives. The equations: `engine/linearized.py`.
+
+    Args:
+        of: the way on which it stands: what it keeps, and how that comes back.
+
+    Raises:
+        ValueError: if ``of`` is no such way.
+
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> cell = sr.gru(4)
+    >>> params = cell.init(jax.random.key(0), 3)
+    >>> def outputs(xs):
+    ...     return sr.unroll(cell, params, xs, backward=sr.Linearized()).outputs
+    >>> xs = jnp.ones((7, 2, 3))
+    >>> outputs, d_outputs = jax.jvp(outputs, (xs,), (xs,))
+    >>> d_outputs.shape
+    (7, 2, 4)
+    """
+
+    of: ByHand = Stored()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.of, ByHand):
+            raise ValueError(
+                "expected Linearized(of=Stored(), Recomputed(block) or "
+                f"Checkpointed(every)), got of={self.of!r}{_hint(self.of)}"
+            )
+
+
+Backward: TypeAlias = ByHand | Autodiff | Linearized
 
 NOTHING = Kept(None, None, None)
 
 
 def check_way(backward: object) -> None:
-    """An error unless ``backward`` is one of the four ways."""
+    """An error unless ``backward`` is one of the five ways."""
     if not isinstance(backward, Backward):
-        hint = isinstance(backward, type) and issubclass(backward, Backward)
         raise ValueError(
-            "expected backward=Stored(), Recomputed(block), Checkpointed(every) or "
-            f"Autodiff(), got {backward!r}"
-            + ("; it is a value: add the parentheses" if hint else "")
+            "expected backward=Stored(), Recomputed(block), Checkpointed(every), "
+            f"Linearized(of) or Autodiff(), got {backward!r}{_hint(backward)}"
         )
+
+
+def _hint(way: object) -> str:
+    is_class = isinstance(way, type) and issubclass(way, Backward)
+    return "; it is a value: add the parentheses" if is_class else ""
 
 
 def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
