@@ -255,6 +255,8 @@ if __name__ == "__main__":
     parser.add_argument("--held-out", action="store_true", help="that half alone")
     parser.add_argument("--open", action="store_true", help="the other half alone")
     parser.add_argument("--show", action="store_true", help="every miss, open half")
-    parser.add_argument("--only", default="", help="cases with this in their names")
+    parser.add_argument(
+        "--only", default="", help="cases with this in their names or functions"
+    )
     chosen = parser.parse_args()
-    main(chosen, lambda case: chosen.only in case.name)
+    main(chosen, lambda case: chosen.only in f"{case.name} {case.like}")

@@ -139,7 +139,7 @@ def minus_one_everywhere(y_pred, labels, a, parameters):
 
 @wrong(
     "readout_backward",
-    "dby is summed over everything: all classes get the same",
+    "dby of the first class is given to all classes",
     "sum of all",
 )
 def one_bias(y_pred, labels, a, parameters):
