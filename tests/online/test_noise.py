@@ -11,7 +11,7 @@ import scanrnn as sr
 from scanrnn.online import RTRL, UORO, online, rank_one
 
 CELL = sr.rnn(2)
-STEPS = 3
+STEPS = 2
 PARAMS = jax.tree.map(
     lambda leaf: leaf + 0.3, CELL.init(jax.random.key(0), X, jnp.float64)
 )
@@ -31,7 +31,7 @@ def gradients(method, key=None, batch=2):
 
 
 def test_the_mean_over_all_signs_there_are_is_the_gradient(monkeypatch):
-    """2 signs at the start and at every step: 2^8 ways, all of them."""
+    """2 signs at the start and at every step: 2^6 ways, all of them."""
     ways = jnp.asarray([*itertools.product((-1.0, 1.0), repeat=2 * (1 + STEPS))])
 
     def along(way):
@@ -41,7 +41,7 @@ def test_the_mean_over_all_signs_there_are_is_the_gradient(monkeypatch):
 
     each = jax.jit(jax.vmap(along))(ways)
     mean = jax.tree.map(lambda leaf: leaf.mean(0), each)
-    assert_close(mean, jax.jit(lambda: gradients(RTRL(), batch=1))(), steps=256)
+    assert_close(mean, jax.jit(lambda: gradients(RTRL(), batch=1))(), steps=64)
     assert all(np.std(leaf, 0).max() > 0.01 for leaf in jax.tree.leaves(each))
 
 

@@ -47,7 +47,7 @@ def test_a_right_cell_passes_every_oracle(right):
     assert right.passed, str(right)
     assert {row.oracle for row in right.rows} >= {
         *("autodiff", "forward mode", "complex step", "Taylor order", "RTRL"),
-        *("linearity", "vjp of step", "derived"),
+        *("linearity", "vjp of step", "derived", "online"),
     }
     cases = " ".join(row.case for row in right.rows)
     for word in (
@@ -145,6 +145,7 @@ def test_every_oracle_sees_a_wrong_leaf():
         rows = list(all_rows(*case, found, right, lambda doing: None))
     assert {(row.leaf, row.oracle) for row in rows if not row.passed} == {
         *(("params.w_h", name) for name in ("forward mode", "complex step", "RTRL")),
+        ("params.w_h", "online"),
         ("all leaves", "Taylor order"),
     }
 

@@ -39,7 +39,7 @@ DTYPES = ("float64", "float32")
 LEFT_OUT = (
     "quick: against autodiff, the derived step and the rule of one step alone; left "
     "out: {}walking forwards, forward mode, the complex step, the Taylor remainder, "
-    "RTRL"
+    "RTRL, online"
 )
 
 
@@ -61,7 +61,8 @@ def check(
     plain sequences, lengths (0 among them), gaps, resets and
     reverse, in float64 and float32 (gaps: float64 alone). In float64 also with forward
     mode, the complex step or differences, the order of the Taylor remainder, and
-    real-time recurrent learning.
+    real-time recurrent learning; and with `scanrnn.online`, which carries the gradient
+    forwards by the cell's own `pull` and `collect`.
 
     Args:
         cell: a `Cell`.
@@ -100,7 +101,7 @@ def check(
     errors: dict[str, tuple[float, ...]] = {}
     streams: Streams | None = None
     tried = quick_settings(seed) if quick else settings(seed)
-    parts = 1 + 3 * len(tried) + (0 if quick else len(tried) + 4)
+    parts = 1 + 3 * len(tried) + (0 if quick else 2 * len(tried) + 4)
     with double(), telling(progress, parts) as tell:
         tell("one step alone")
         point, cotangents = point_of(cell, params, seed)

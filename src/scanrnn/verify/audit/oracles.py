@@ -1,9 +1,10 @@
 """Independent ways to the same derivative, for a cell's gradient in float64.
 
-None of them uses a reverse rule: forward mode (⟨u, J v⟩ = ⟨Jᵀ u, v⟩), the complex step
-(Im L(x + i h v) / h, which has no cancellation), central differences where complex
-numbers cannot pass, the order of the Taylor remainder, and real-time recurrent
-learning, which carries ∂state/∂params forwards through time.
+But for the last none of them uses a reverse rule: forward mode (⟨u, J v⟩ = ⟨Jᵀ u, v⟩),
+the complex step (Im L(x + i h v) / h, which has no cancellation), central differences
+where complex numbers cannot pass, the order of the Taylor remainder, and real-time
+recurrent learning, which carries ∂state/∂params forwards through time; then the same by
+the cell's own rule (`forwards.py`).
 
 Sources: Squire and Trapp 1998, "Using Complex Variables to Estimate Derivatives of
 Real Functions"; Williams and Zipser 1989, "A Learning Algorithm for Continually Running
@@ -23,6 +24,7 @@ from ...engine.ways import Autodiff
 from ..report import Row
 from ..rounding import Expected, Floats, compare
 from .differences import directional
+from .forwards import by_going_forwards
 from .progress import Tell
 from .settings import Cotangents, Point, Setting, leaf_names, run
 
@@ -45,6 +47,9 @@ def all_rows(
     ways = _ways(point)
     tell(f"{setting.name}: forward mode")
     yield from _forward_mode(cell, setting, point, cotangents, found, right, ways)
+    tell(f"{setting.name}: forwards in time")
+    if sum(leaf.size for leaf in jax.tree.leaves(point.params)) <= RTRL_LIMIT:
+        yield from _forwards(cell, setting, point, cotangents, found, right)
     if setting.options:
         return
     tell(f"{setting.name}: the complex step")
@@ -199,6 +204,24 @@ def _taylor(
         setting.name,
         f"order {order:.2f}",
     )
+
+
+def _forwards(
+    cell: Cell,
+    setting: Setting,
+    point: Point,
+    cotangents: Cotangents,
+    found: list[Floats],
+    right: list[Expected],
+) -> Iterator[Row]:
+    forwards = by_going_forwards(cell, setting, point, cotangents)
+    for i, name in enumerate(leaf_names(point)):
+        if name in forwards:
+            expected = Expected(forwards[name], right[i].allowed)
+            difference = compare(found[i], expected)
+            where, passed = str(list(difference.where)), not difference.wrong.any()
+            numbers = difference.error, difference.allowed
+            yield Row(name, "online", *numbers, where, None, passed, setting.name)
 
 
 def _rtrl(
