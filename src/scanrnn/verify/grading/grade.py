@@ -198,7 +198,7 @@ def _notes(runs: Sequence[Run]) -> Iterator[str]:
     if not runs:
         return
     trial, found = runs[0].trial, runs[0].found
-    extra = sorted(set(found.leaves) - set(expected_leaves(trial, found)))
+    extra = sorted(map(str, set(found.leaves) - set(expected_leaves(trial, found))))
     if extra:
         yield f"{', '.join(extra)}: returned, but not asked for"
     if any(precision(run.trial, run.found) != run.trial.dtype for run in runs):
