@@ -12,6 +12,8 @@ still. That is the forward mode. JAX transposes it once more for the way back, a
 it gets is the rule of `backward.py`: a loop of `pull`, and one `collect` per block. In
 neither direction does a loop hold the product of a weight's own tangent or cotangent.
 
+Both transposes of (1) keep the large operand first: `operands.py`.
+
 What the transposed loops read is made by the way again, block by block and step by
 step, under `jax.checkpoint`: else JAX would keep what it could make of it.
 """
@@ -30,6 +32,7 @@ from ..cell import Cell, State
 from .blocks import Blocks, Index, join, pick, view, walk
 from .forward import forward, handed_out, values
 from .mesh import lie_like, vary_along, varying_axes
+from .operands import known_first
 from .products import wide
 from .scan import Course, Task
 from .trees import choose, narrow, widen
@@ -138,7 +141,7 @@ class _Block:
         if not wanted:
             return [], []
         _, transposed = jax.vjp(lambda leaves: collected(rebuilt(leaves)), leaves)
-        (d_deltas,) = transposed(wanted)
+        (d_deltas,) = known_first(transposed, wanted)
         count = len(_floats(deltas[0])) if cell.sums else len(leaves)
         return d_deltas[:count], d_deltas[count:]
 
