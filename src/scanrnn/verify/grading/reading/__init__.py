@@ -2,7 +2,7 @@
 
 `clean` takes the markup away, `tokens` splits lines, `groups` puts numbers together,
 `entries` finds whose they are, `leaves` which entry a name means, `editions` which
-public test fits. What follows from all of it is put together here.
+public test fits. `taken` makes entries of numbers, and `posts` a reading of all of it.
 """
 
 from collections.abc import Mapping

@@ -19,7 +19,6 @@ from typing import NamedTuple
 import numpy as np
 
 from ..cases import Case, map_floats, official, shared, with_caches
-from ..cases import Sizes as Sizes
 from ..posted import Posted
 
 # The table of 2018 for lstm_backward, wrong as it was printed.
