@@ -145,7 +145,7 @@ def test_what_a_notebook_printed_can_be_explained(learner, capsys):
     assert "posted numbers of rnn_backward" in capsys.readouterr().out
 
 
-def test_what_can_be_drawn_of_a_notebook_is(learner, tmp_path, capsys):
+def test_where_nothing_has_steps_nothing_is_drawn(learner, tmp_path, capsys):
     picture = tmp_path / "errors.png"
     assert main(["grade", learner, "--plot", str(picture)]) == 2
     assert "without errors by step" in capsys.readouterr().err

@@ -53,8 +53,7 @@ def corrupted(rng, text):
 def standing(text):
     """The numbers that stand in a text as wholes, by a plain look at it."""
     number = r"[-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?"
-    for shown, plain in {"−": "-", "–": "-", "&minus;": "-", "&nbsp;": " "}.items():
-        text = text.replace(shown, plain)
+    text = re.sub(r"(?:−|–|&minus;)(?=[\d.])", "-", text.replace("&nbsp", " "))
     text = re.sub(r"…|(?<=\d)\.\.\.", " ", text.replace("\\n", "\n"))
     found = set()
     for blob in re.findall(r"[A-Za-z0-9_.,+-]+", text):
