@@ -6,6 +6,7 @@ import importlib.metadata
 import os
 import pathlib
 import sys
+import tempfile
 
 # Programs here are tiny and many: most of the time goes into compiling them. LLVM's
 # optimisations are left out, a program is one module, and where XLA has two ways to
@@ -17,6 +18,15 @@ JAXLIB = tuple(map(int, importlib.metadata.version("jaxlib").split(".")[:2]))
 if JAXLIB < (0, 11):
     QUICK += " --xla_cpu_use_fusion_emitters=false"
 os.environ.setdefault("XLA_FLAGS", QUICK)
+
+# What one process compiled, others load: the workers, the scripts that tests start, and
+# a worker that let go of it. It lasts as long as the run; a directory of one's own in
+# JAX_COMPILATION_CACHE_DIR lasts from run to run.
+if "JAX_COMPILATION_CACHE_DIR" not in os.environ:
+    SHARED = tempfile.TemporaryDirectory(prefix="compiled-", ignore_cleanup_errors=True)
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = SHARED.name
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0")
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES", "-1")
 
 import jax
 import pytest
@@ -35,14 +45,29 @@ gc.set_threshold(200_000, 20, 50)
 collect_ignore = ["cells/golden/make.py"]
 
 
+def pytest_configure(config):
+    """A program that another process is writing just now is compiled once more."""
+    half_written = "ignore:Error reading persistent compilation cache entry"
+    config.addinivalue_line("filterwarnings", half_written)
+
+
 def pytest_collection_finish(session):
     """What is imported by now stays."""
     gc.collect()
     gc.freeze()
 
 
+LONG = {"charlm", "experiments", "project"}  # they train, or start processes
+
+
+def pytest_collection_modifyitems(items):
+    """Folders of long files come first: at the end no worker waits for the other."""
+    items.sort(key=lambda item: LONG.isdisjoint(item.path.parts))
+
+
 def pytest_xdist_make_scheduler(config, log):
     """A file goes to one worker: its tests share what they compile and train."""
+    config.option.loadscopereorder = False  # as collected, not by the number of tests
     return LoadFileScheduling(config, log)
 
 

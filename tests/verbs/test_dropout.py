@@ -1,5 +1,7 @@
 """What is dropped, when, and that the gradient knows it."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -39,15 +41,18 @@ def test_a_stack_drops_between_its_layers_and_nowhere_else(variational):
     net = sr.stack(lower, upper, dropout=RATE, variational=variational)
     params = net.init(KEY, X)
     run = jax.jit(net.run)(params, XS, key=KEY)
-    first = sr.unroll(lower, params[0], XS)
+    first = unrolled(lower, params[0], XS)
     between = jax.random.split(jax.random.split(KEY, 2)[1])[0]
     drop = sr.dropout(RATE, variational=variational)
-    second = sr.unroll(
-        upper, params[1], drop.run((), first.outputs, key=between).outputs
-    )
+    outputs = jnp.asarray(first.outputs)
+    second = unrolled(upper, params[1], drop.run((), outputs, key=between).outputs)
     assert_close(run, sr.Unrolled(second.outputs, (first.final, second.final)))
-    plain = jax.jit(net.run)(params, XS)
-    assert_close(plain.outputs, sr.unroll(upper, params[1], first.outputs).outputs)
+    plain = by_numpy(net.run)(params, XS)
+    assert_close(plain.outputs, unrolled(upper, params[1], first.outputs).outputs)
+
+
+def unrolled(cell, params, xs):
+    return by_numpy(functools.partial(sr.unroll, cell))(params, xs)
 
 
 def by_hand(params, xs, start, mask, resets):
@@ -103,7 +108,8 @@ def test_the_mask_goes_on_with_the_state_and_a_new_key_draws_anew():
     assert_close(jnp.concatenate((first.outputs, second.outputs)), whole.outputs)
     assert_close(second.final, whole.final)
     np.testing.assert_array_equal(net.start(B).mask, 1)
-    assert_close(run(params, XS).outputs, sr.unroll(sr.rnn(4), params, XS).outputs)
+    undropped = by_numpy(net.run)(params, XS)
+    assert_close(undropped.outputs, unrolled(sr.rnn(4), params, XS).outputs)
     other = run(params, XS[4:], first.final, key=jax.random.key(9))
     assert np.any(other.final.mask != whole.final.mask)
 

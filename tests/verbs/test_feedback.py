@@ -360,7 +360,7 @@ def loss_of(case, way):
 
 
 # Recurrent, readout, input product; the reset-before GRU has two recurrent ones.
-PRODUCTS = {"rnn": 3, "relu": 3, "gru": 3, "gru-reset-before": 4, "lstm": 3}
+PRODUCTS = {"rnn": 3, "gru": 3, "gru-reset-before": 4, "lstm": 3}
 
 
 @pytest.mark.parametrize("name", PRODUCTS)
@@ -455,13 +455,14 @@ def test_16_bit_floats_in_and_out(feed):
     inputs, gate, noise, further = case.data
     xs = sr.forced(inputs, gate, noise=noise, further=further).astype(jnp.bfloat16)
     grad = jax.grad(loss_of(case, sr.Stored()), (0, 1))
-    grads = [
-        jax.jit(grad)(params, xs),
-        by_numpy(grad)(as_double(params), as_double(xs)),
-    ]
-    assert all(leaf.dtype == jnp.bfloat16 for leaf in jax.tree.leaves(grads[0]))
+    shapes = jax.tree.leaves(jax.eval_shape(grad, params, xs))
+    assert all(leaf.dtype == jnp.bfloat16 for leaf in shapes)
     # A choice may fall otherwise in 16 bits; smooth feedback is merely rounded.
     if feed != "straight-through":
+        grads = [
+            jax.jit(grad)(params, xs),
+            by_numpy(grad)(as_double(params), as_double(xs)),
+        ]
         bound = 8 * tolerance(jnp.bfloat16, T)
         for got, want in zip(*map(jax.tree.leaves, grads), strict=True):
             assert np.max(np.abs(as_double(got) - want)) <= bound * np.max(np.abs(want))
