@@ -71,7 +71,12 @@ def by_definition(case):
 
 
 @pytest.mark.parametrize(
-    ("cell", "kept"), [("gru", Own), ("lstm", Own), ("gru-reset-before", Whole)]
+    ("cell", "kept"),
+    [
+        pytest.param("gru", Own, marks=pytest.mark.exhaustive),
+        ("lstm", Own),
+        ("gru-reset-before", Whole),
+    ],
 )
 def test_one_step_keeps_what_a_weight_moves_at_once(cell, kept):
     case = problem(cell)

@@ -52,7 +52,9 @@ def test_the_memory_is_the_same_whatever_the_length(method):
     assert held[3] == held[17]
 
 
-@pytest.mark.parametrize("method", METHODS[:2])
+@pytest.mark.parametrize(
+    "method", [pytest.param(RTRL(), marks=pytest.mark.exhaustive), SnAp(1)]
+)
 def test_models_side_by_side_and_compiled_are_models_one_by_one(method):
     case = problem("gru", length=3)
     learner = online(case.cell, method)
