@@ -27,7 +27,7 @@ from .engine.arrays import Layout, as_array, as_arrays
 from .engine.backward import join_streams, pull_back
 from .engine.checks import check_outputs, check_state
 from .engine.mesh import vary_along, varying_axes
-from .engine.scan import Course, Task, run, states_before
+from .engine.scan import Course, Task, prepared, run, states_before
 from .engine.trees import cast_like, choose, widen
 from .engine.values import flag
 from .engine.ways import Stored
@@ -113,6 +113,7 @@ def adjoints(
     d_hs, d_final = _cotangents(cell, task, layout, d_outputs, d_final)
     axes = varying_axes((task, d_hs, d_final))
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
+    task = prepared(cell, task)
     course = Course(flag("reverse", reverse))
     _, kept = run(cell, task, task.start, course, Stored().stack)
     states_prev = states_before(task, task.start, kept.states(), course.reverse)

@@ -114,6 +114,10 @@ class Cell(NamedTuple):
     enter: Callable[[Params, Any, Any], tuple["Cell", State, Any]] | None = None
     # Zeros of what `pull` returns beside each delta, to be summed over the steps.
     sums: Callable[[Params], Any] | None = None
+    # What the steps read of params and is the same in all of them, made once of params
+    # and xs. The engine gives it to the functions above in the place of the params,
+    # and differentiates by it.
+    once: Callable[[Params, Any], Any] | None = None
 
     def __reduce__(self) -> tuple[Any, ...]:
         return made.reduced(self)

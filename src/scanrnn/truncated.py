@@ -9,6 +9,7 @@ import jax
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
+from .engine.scan import prepared
 from .engine.values import flag, one_of, whole_number
 from .engine.windows import Windows, states_of_windows
 from .unroll import Given, Masked, Outputs, Unrolled, task_of, unrolled
@@ -93,6 +94,7 @@ def truncated(
         )  # fmt: skip
     # One direction is enough for the rule: the other is the same, turned round.
     turned = task._replace(sequence=_turn(task.sequence, reverse))
+    turned = prepared(asked.cell, turned)
     handed_out, final = states_of_windows(asked.cell, windows, turned)
     return unrolled(asked, _turn(handed_out, reverse), final, hold)
 

@@ -11,7 +11,7 @@ PRODUCTS = {
     "gru-d": (4, 4),
     "mogrifier": (5, 5),
     "delta rule": (4, 7),
-    "legendre": (5, 5),
+    "legendre": (4, 4),
     "highway": (3, 3),
     "antisymmetric": (1, 1),
     "receptance": (4, 4),

@@ -126,9 +126,17 @@ def test_the_leaner_ways_keep_less():
 
 
 def test_what_moved_is_told():
-    told = sr.placement(sr.derive(ALL["ode"].step), *ALL["ode"][1::2], ALL["ode"].start)
-    assert told.left == ("['scale']",) and set(told.stays) == {"['w']", "['v']"}
-    assert "gradient of ['w'] stays in the loop: it is read by scan" in str(told)
+    def branching(p, h, x):
+        w = p["w"]
+        h = jax.lax.cond(h[0, 0] > 0, lambda: jnp.tanh(h @ w), lambda: h) + x @ p["v"]
+        return h, h
+
+    params = {"w": jnp.ones((H, H)), "v": jnp.ones((X, H))}
+    told = sr.placement(
+        sr.derive(branching), params, jnp.ones((T, B, X)), jnp.ones((B, H))
+    )
+    assert told.left == ("['v']",) and set(told.stays) == {"['w']"}
+    assert "gradient of ['w'] stays in the loop: it is read by cond" in str(told)
     case = ALL["gru of joined inputs"]
     told = sr.placement(sr.derive(case.step), case.params, case.xs, case.start)
     assert told.over_time == ("(5, 3) · (3, 12)",) and not told.stays
@@ -196,3 +204,25 @@ def test_nothing_is_kept_that_stands_elsewhere(step, widths, state, deltas, tape
 
 def _of(variable):
     return variable.aval
+
+
+def test_what_params_alone_make_is_made_once():
+    def low_rank(p, h, x):
+        h = jnp.tanh(x @ p["v"] + h @ (p["a"] @ p["b"]))
+        return h, h
+
+    params = {"a": jnp.ones((H, 2)), "b": jnp.ones((2, H)), "v": jnp.ones((X, H))}
+    cell = sr.derive(low_rank)
+    for way in (sr.Stored(), sr.Recomputed(2), sr.Checkpointed(2)):
+
+        def loss(params, way=way):
+            run = sr.unroll(
+                cell, params, jnp.ones((T, B, X)), jnp.ones((B, H)), backward=way
+            )
+            return jnp.sum(run.outputs)
+
+        traced = jax.make_jaxpr(jax.grad(loss))(params)
+        for _, body in loops(traced.jaxpr):
+            for equation in body.eqns:
+                shapes = [v.aval.shape for v in equation.invars]
+                assert equation.primitive.name not in NAMES or (H, 2) not in shapes

@@ -17,7 +17,7 @@ from jax.typing import DTypeLike
 
 from ..cell import Cell, Init, Params, Start, no_init, no_start
 from ..engine.mesh import vary_along, varying_axes
-from ..engine.trees import cast_like
+from ..engine.trees import as_cotangent, cast_like, numbers
 from ..engine.values import shown
 from ..made import Call
 from .flat import is_literal
@@ -152,6 +152,15 @@ class Leaves:
     of: Shaped = dataclasses.field(metadata={"static": True})
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Once:
+    """What a step reads of its params, in their place: made before the loop."""
+
+    weights: Any
+    of: Shaped = dataclasses.field(metadata={"static": True})
+
+
 def derive(step: Step, *, init: Init | None = None, start: Start | None = None) -> Cell:
     """A `Cell` from one step of a recurrence.
 
@@ -218,7 +227,15 @@ def _derive(step: Any, init: Any, start: Any) -> Cell:
         return of.cell, of.before(state), of.user_state
 
     def project(params: Params, xs: Any) -> Any:
-        return shaped(params, xs, None).cell.project(params, xs)
+        of = params.of if isinstance(params, Once) else shaped(params, xs, None)
+        return of.cell.project(params, xs)
+
+    def once(params: Params, xs: Any) -> Once:
+        return (
+            params
+            if isinstance(params, Once)
+            else _once(shaped(params, xs, None), params)
+        )
 
     def first(batch_size: int, dtype: DTypeLike | None = None) -> DerivedState:
         if start is None:
@@ -234,6 +251,7 @@ def _derive(step: Any, init: Any, start: Any) -> Cell:
         _collect,
         made_by,
         enter,
+        once=once,
     )
 
 
@@ -254,21 +272,34 @@ def _start_at_any_size(
 
 def _cell_at(of: Shaped) -> Cell:
     def project(params: Params, xs: Any) -> Leaves:
-        leaves = of.program.drives(jax.tree.leaves(params), jax.tree.leaves(xs))
-        return Leaves(leaves, of)
+        weights = _once(of, params).weights
+        return Leaves(of.program.drives(weights, jax.tree.leaves(xs)), of)
 
     def sums(params: Params) -> list[Array]:
-        return of.program.zeros_of_staying(jax.tree.leaves(params))
+        return of.program.zeros_of_staying(_once(of, params).weights)
 
-    has_sums = bool(of.program.parts.staying)
-    cell = Cell(no_init, no_start, project, _step, _pull, _collect)
-    return cell._replace(sums=sums if has_sums else None)
+    return Cell(
+        no_init,
+        no_start,
+        project,
+        _step,
+        _pull,
+        _collect,
+        sums=sums if of.program.parts.staying else None,
+        once=lambda params, xs: _once(of, params),
+    )
+
+
+def _once(of: Shaped, params: Params) -> Once:
+    if isinstance(params, Once):
+        return params
+    return Once(of.program.weights(jax.tree.leaves(params)), of)
 
 
 def _step(params: Params, state: DerivedState, drive: Leaves) -> Any:
     of = drive.of
     made, lefts, tape = of.program.forward(
-        jax.tree.leaves(params), of.carry(state), drive.leaves
+        _once(of, params).weights, of.carry(state), drive.leaves
     )
     count = len(of.program.carry_structs)
     after = of.state(made[:count], made[count:])
@@ -278,7 +309,7 @@ def _step(params: Params, state: DerivedState, drive: Leaves) -> Any:
 def _pull(params: Params, tape: Leaves, d_state: DerivedState) -> Any:
     of, (residuals, lefts, told) = tape.of, tape.leaves
     d_carry, deltas, staying = of.program.backward(
-        jax.tree.leaves(params), residuals, told, of.d_made(d_state)
+        _once(of, params).weights, residuals, told, of.d_made(d_state)
     )
     zeros = [jnp.zeros_like(leaf) for leaf in jax.tree.leaves(d_state.h)]
     d_prev = cast_like(of.state(d_carry, zeros), d_state)
@@ -294,14 +325,15 @@ def _collect(
     program = of.program
     before = dict(zip(program.parts.flat.carry, of.carry(states_prev), strict=True))
     before.update(zip(program.stored_lefts(), lefts, strict=True))
-    leaves, tree = jax.tree.flatten(params)
     x_leaves, x_tree = jax.tree.flatten(xs)
-    d_params, d_xs = collect(
-        program, leaves, x_leaves, before.__getitem__, d_values, staying
+    once, pull_once = jax.vjp(functools.partial(_once, of), params)
+    d_weights, d_xs = collect(
+        program, once.weights, x_leaves, before.__getitem__, d_values, staying
     )
+    (d_params,) = pull_once(Once(as_cotangent(d_weights, once.weights), of))
     is_float = any(jnp.issubdtype(x.dtype, jnp.inexact) for x in x_leaves)
     return (
-        jax.tree.unflatten(tree, d_params),
+        numbers(d_params, params),
         jax.tree.unflatten(x_tree, d_xs) if is_float else None,
     )
 

@@ -34,6 +34,40 @@ class Emitted(NamedTuple):
         """What was asked for, of the values over all of time, (T, ...)."""
         return [self._made(recipe, values) for recipe in self.recipes]
 
+    def joined(
+        self, drives: Sequence[Any], splits: Sequence[Any]
+    ) -> tuple[list[Any], "Emitted"]:
+        """The same with what drives were split from in the place of the drives.
+
+        Args:
+            drives: the variables that are the first of those asked for.
+            splits: equations that made some of them.
+
+        Returns:
+            The variables in the place of the drives, and how all asked for are made.
+        """
+        left = dict(zip(drives, self.recipes, strict=False))
+        found: dict[Any, Any] = {}
+        for equation in splits:
+            if not all(v in left for v in equation.outvars):
+                continue
+            axis = equation.params["axis"]
+            pieces: list[Piece] = []
+            for variable in equation.outvars:
+                for piece in _pieces(left.pop(variable), axis, variable.aval.shape):
+                    _append(pieces, piece)
+            found[equation.invars[0]] = self._whole(pieces)
+        variables = [*found, *left]
+        recipes = (*found.values(), *left.values(), *self.recipes[len(drives) :])
+        return variables, Emitted(self.variables, recipes)
+
+    def _whole(self, pieces: list[Piece]) -> Any:
+        """A number where one piece is all of one."""
+        (piece, *others) = pieces
+        size = self.variables[piece.which].aval.shape[piece.axis]
+        is_whole = not others and (piece.start, piece.stop) == (0, size)
+        return piece.which if is_whole else tuple(pieces)
+
     def _made(self, recipe: Any, values: Sequence[Array]) -> Array:
         if isinstance(recipe, int):
             return values[recipe]
@@ -64,15 +98,21 @@ def emitted(equations: Sequence[Any], asked: Sequence[Any]) -> Emitted:
         which = len(variables)
         variables.append(variable)
         place[variable] = which
-        equation = joins.get(variable)
-        if equation is not None:
-            axis, at = equation.params["dimension"], 0
-            for piece in equation.invars:
-                stop = at + piece.aval.shape[axis]
-                place.setdefault(piece, Piece(which, axis, at, stop))
-                at = stop
-            of_pieces[_key(equation)] = which
+        if variable in joins:
+            of_pieces[_key(joins[variable])] = which
+            put(joins[variable], which, 0)
         return which
+
+    def put(equation: Any, which: int, at: int) -> None:
+        """Where its pieces stand, and theirs along the same axis."""
+        axis = equation.params["dimension"]
+        for piece in equation.invars:
+            stop = at + piece.aval.shape[axis]
+            place.setdefault(piece, Piece(which, axis, at, stop))
+            inner = joins.get(piece)
+            if inner is not None and inner.params["dimension"] == axis:
+                put(inner, which, at)
+            at = stop
 
     for variable in whole:
         if _key(joins[variable]) not in of_pieces:
@@ -113,11 +153,20 @@ def _shared(equation: Any, place: Any, leave: Any) -> tuple[Piece, ...] | None:
             at = Piece(at, axis, 0, variable.aval.shape[axis])
         if at.axis != axis:
             at = Piece(leave(variable), axis, 0, variable.aval.shape[axis])
-        last = pieces[-1] if pieces else None
-        if last is not None and (last.which, last.stop) == (at.which, at.start):
-            at, _ = last._replace(stop=at.stop), pieces.pop()
-        pieces.append(at)
+        _append(pieces, at)
     return tuple(pieces)
+
+
+def _pieces(recipe: Any, axis: int, shape: Sequence[int]) -> tuple[Piece, ...]:
+    return (Piece(recipe, axis, 0, shape[axis]),) if isinstance(recipe, int) else recipe
+
+
+def _append(pieces: list[Piece], piece: Piece) -> None:
+    """At the end, or to the last one where it goes on from there."""
+    last = pieces[-1] if pieces else None
+    if last is not None and (last.which, last.stop) == (piece.which, piece.start):
+        piece, _ = last._replace(stop=piece.stop), pieces.pop()
+    pieces.append(piece)
 
 
 def _key(equation: Any) -> Any:

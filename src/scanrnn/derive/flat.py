@@ -4,12 +4,17 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
+from jax import lax
 from jax.extend import core
 
 from ..engine.mesh import vary_along
 
 # Calls that only group equations: what they hold is read as if it stood outside.
 GROUPS = {"jit", "pjit", "closed_call", "core_call", "remat", "checkpoint", "remat2"}
+
+# A loop within a step is written out up to so many equations in all.
+WRITTEN_OUT = 256
 
 Env = dict[Any, Any]
 
@@ -132,7 +137,40 @@ def inlined_of(jaxpr: Any, consts: Sequence[Any], leaves: Sequence[Any]) -> list
         if equation.primitive.name in GROUPS and inner is not None:
             consts = getattr(inner, "consts", ())
             made = inlined_of(getattr(inner, "jaxpr", inner), consts, values)
+        elif equation.primitive.name == "scan" and _is_short(equation):
+            made = _unrolled(equation, values)
         else:
             made = bind(equation, values)
         env.update(zip(equation.outvars, made, strict=True))
     return [read(env, v) for v in jaxpr.outvars]
+
+
+def _is_short(equation: Any) -> bool:
+    """A loop within a step that may as well be written out: its weights are read by
+    equations then, and their gradients leave the loop over time.
+    """
+    length, body = equation.params["length"], equation.params["jaxpr"].jaxpr
+    return length * len(body.eqns) <= WRITTEN_OUT and not body.effects
+
+
+def _unrolled(equation: Any, values: Sequence[Any]) -> list[Any]:
+    params, closed = equation.params, equation.params["jaxpr"]
+    consts, carries = _counts(params)
+    fixed, carry = values[:consts], list(values[consts : consts + carries])
+    xs, length = values[consts + carries :], params["length"]
+    kept: list[Any] = [None] * length
+    for t in reversed(range(length)) if params["reverse"] else range(length):
+        x = [lax.index_in_dim(leaf, t, keepdims=False) for leaf in xs]
+        made = inlined_of(closed.jaxpr, closed.consts, [*fixed, *carry, *x])
+        carry, kept[t] = made[:carries], made[carries:]
+    if not length:
+        outs = [v.aval for v in closed.jaxpr.outvars[carries:]]
+        return [*carry, *(jnp.zeros((0, *a.shape), a.dtype) for a in outs)]
+    return [*carry, *(jnp.stack(column) for column in zip(*kept, strict=True))]
+
+
+def _counts(params: Any) -> tuple[int, int]:
+    if "num_carry" in params:
+        return params["num_consts"], params["num_carry"]
+    consts, carry, _ = params["ft_in"].unpack()  # jax 0.12
+    return len(consts), len(carry)

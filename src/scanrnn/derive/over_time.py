@@ -20,13 +20,13 @@ from .program import Program
 
 def collect(
     program: Program,
-    params: Sequence[Array],
+    weights: Sequence[Array],
     xs: Sequence[Array],
     lefts: Callable[[Any], Array],
     deltas: Sequence[Array],
     d_staying: Sequence[Array],
 ) -> tuple[list[Array], list[Array]]:
-    """The gradients of params and inputs: one product each over all of time.
+    """The gradients of weights and inputs: one product each over all of time.
 
     Args:
         lefts: the values (T, ...) of a variable that a frontier reads.
@@ -35,19 +35,20 @@ def collect(
     """
     length = xs[0].shape[0]
     every = program.emitted.asked(deltas)
-    n_drives, n_taps = len(program.drive_floats), len(program.tap_structs)
+    n_drives, n_taps = len(program.collected), len(program.tap_structs)
     d_drives, d_taps = every[:n_drives], every[n_drives : n_drives + n_taps]
-    p_floats, x_floats = floats_of(params), floats_of(xs)
+    w_floats, x_floats = floats_of(weights), floats_of(xs)
+    wanted = [*program.parts.drives, *program.collected]
 
-    def over_time(p: Sequence[Array], x: Sequence[Array]) -> Any:
-        weights = program.weights(exchanged(params, p_floats, p))
-        env = dict(zip(program.parts.weights, weights, strict=True))
+    def over_time(w: Sequence[Array], x: Sequence[Array]) -> Any:
+        here = exchanged(weights, w_floats, w)
+        env = program.of_weights(here)
 
         def drive(x: Sequence[Array]) -> list[Array]:
-            return program.drive(weights, x)
+            return program.of_inputs(here, x, wanted)
 
         drives = jax.vmap(drive)(exchanged(xs, x_floats, x))
-        of_inputs = dict(zip(program.parts.drives, drives, strict=True))
+        of_inputs = dict(zip(wanted, drives, strict=True))
         taps = [
             _frontier(program, k, env, of_inputs, lefts, length)
             for k in range(len(program.parts.frontiers))
@@ -57,22 +58,22 @@ def collect(
             for v in program.passed_on()
         ]
         return (
-            [drives[i] for i in program.drive_floats],
+            [of_inputs[v] for v in program.collected],
             [tap for group in taps for tap in group],
             [env[v] for v in program.staying],
         )
 
     made, pull = jax.vjp(
-        over_time, [params[i] for i in p_floats], [xs[i] for i in x_floats]
+        over_time, [weights[i] for i in w_floats], [xs[i] for i in x_floats]
     )
     cotangents = jax.tree.map(
         lambda d, like: d.astype(like.dtype),
         (d_drives, d_taps, list(d_staying)),
         made,
     )
-    d_params, d_xs = pull(cotangents)
+    d_weights, d_xs = pull(cotangents)
     return (
-        exchanged([jnp.zeros_like(p) for p in params], p_floats, d_params),
+        exchanged([jnp.zeros_like(w) for w in weights], w_floats, d_weights),
         exchanged([jnp.zeros_like(x) for x in xs], x_floats, d_xs),
     )
 

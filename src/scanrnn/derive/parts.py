@@ -89,9 +89,8 @@ def partition(flat: Flat) -> Parts:
 def _sink(equations: list[Any], kinds: dict[Any, int], outs: list[Any]) -> None:
     """Into the loop, of what could be done over all of time, what is not worth it.
 
-    An array that only grows (a mask of the batch, as wide as the state), or falls into
-    pieces, is read faster as it was. Not where a frontier reads it: its gradient would
-    ask for it again.
+    An array that only grows (a mask of the batch, as wide as the state) is read faster
+    as it was. Not where a frontier reads it: its gradient would ask for it again.
     """
     readers: dict[Any, list[Any]] = {}
     for equation in equations:
@@ -107,7 +106,7 @@ def _sink(equations: list[Any], kinds: dict[Any, int], outs: list[Any]) -> None:
 
     for equation in reversed(equations):
         of_inputs = [kinds[v] & (INPUTS | STATE) == INPUTS for v in equation.outvars]
-        if not of_inputs or not all(of_inputs) or not _only_grows_or_falls(equation):
+        if not of_inputs or not all(of_inputs) or not _only_grows(equation):
             continue
         read_by = [e for v in equation.outvars for e in readers.get(v, ())]
         if not handed_out & set(equation.outvars) and all(map(in_loop, read_by)):
@@ -115,10 +114,11 @@ def _sink(equations: list[Any], kinds: dict[Any, int], outs: list[Any]) -> None:
                 kinds[variable] |= STATE
 
 
-def _only_grows_or_falls(equation: Any) -> bool:
-    name = equation.primitive.name
-    sizes = [math.prod(v.aval.shape) for v in (equation.invars[0], equation.outvars[0])]
-    return name == "split" or (name == "broadcast_in_dim" and sizes[1] > sizes[0])
+def _only_grows(equation: Any) -> bool:
+    if equation.primitive.name != "broadcast_in_dim":
+        return False
+    before, after = equation.invars[0].aval.shape, equation.outvars[0].aval.shape
+    return math.prod(after) > math.prod(before)
 
 
 def _frontiers(

@@ -2,8 +2,8 @@
 
 A product of a concatenated [x, h] is the sum of two, one of which can leave the loop;
 several products of the same left operand, h with the weights of each gate, are one.
-Slices of one array that have no element in common become one split of it: the transpose
-of that is a concatenation, where those of slices are sums of arrays of zeros.
+Slices of one array that have no element in common become one split of it: the
+transpose of that is a concatenation, where those of slices are sums of arrays of zeros.
 """
 
 import itertools
@@ -14,7 +14,7 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from .flat import Env, Flat, bind, is_literal, read, run
+from .flat import Env, Flat, bind, is_literal, needed_for, read, run
 from .parts import INPUTS, PARAMS, STATE, Parts, partition
 
 
@@ -23,7 +23,7 @@ def rearranged(flat: Flat) -> Flat:
     return _sliced(_joined(_split(flat)))
 
 
-def _again(flat: Flat, evaluate: Any) -> Flat:
+def retraced(flat: Flat, evaluate: Any) -> Flat:
     """Traces a way of evaluating a flat step as a flat step."""
 
     def function(*leaves: Any) -> list[Any]:
@@ -40,7 +40,8 @@ def _again(flat: Flat, evaluate: Any) -> Flat:
         tuple(next(variables) for _ in kind)
         for kind in (flat.params, flat.carry, flat.x)
     ]
-    return Flat(closed.jaxpr, tuple(closed.consts), *kinds)
+    needed = needed_for(closed.jaxpr.eqns, closed.jaxpr.outvars)
+    return Flat(closed.jaxpr.replace(eqns=needed), tuple(closed.consts), *kinds)
 
 
 def struct(aval: Any) -> jax.ShapeDtypeStruct:
@@ -70,9 +71,11 @@ def _split(flat: Flat) -> Flat:
                 run([equation], env)
                 continue
             side, pieces = joined
-            env[equation.outvars[0]] = _sum_of_products(equation, side, pieces, env)
+            env[equation.outvars[0]] = _sum_of_products(
+                equation, side, pieces, env, parts
+            )
 
-    return _again(flat, evaluate)
+    return retraced(flat, evaluate)
 
 
 def _concatenated(
@@ -81,31 +84,51 @@ def _concatenated(
     """The side of a product that is a concatenation along the contracted axis of what
     is known at different times, and its pieces.
     """
-    if equation.primitive.name != "dot_general":
-        return None
-    contracting, batch = equation.params["dimension_numbers"]
-    for side in (0, 1):
+    for side, axis, _ in _contracted(equation):
         other = equation.invars[1 - side]
         source = made_by.get(equation.invars[side]) if _is_var(equation, side) else None
-        if source is None or source.primitive.name != "concatenate" or batch[0]:
+        if source is None or source.primitive.name != "concatenate":
             continue
-        is_along = contracting[side] == (source.params["dimension"],)
         kinds = {parts.kind(v) & STATE for v in source.invars}
+        is_along = source.params["dimension"] == axis
         if is_along and len(kinds) == 2 and parts.kind(other) == PARAMS:
             return side, list(source.invars)
     return None
+
+
+def _contracted(equation: Any) -> list[tuple[int, int, int]]:
+    """Sides of a product: the axis that is summed over, and the other operand's."""
+    name, params = equation.primitive.name, equation.params
+    if name == "dot_general":
+        (one, other), batch = params["dimension_numbers"]
+        is_plain = not batch[0] and len(one) == 1
+        return [(0, one[0], other[0]), (1, other[0], one[0])] if is_plain else []
+    if _is_convolution(equation):
+        numbers = params["dimension_numbers"]
+        return [(0, numbers.lhs_spec[1], numbers.rhs_spec[1])]
+    return []
+
+
+def _is_convolution(equation: Any) -> bool:
+    """Whether it is one in which every channel reads all others."""
+    groups = ("feature_group_count", "batch_group_count")
+    is_one = equation.primitive.name == "conv_general_dilated"
+    return is_one and all(equation.params[name] == 1 for name in groups)
 
 
 def _is_var(equation: Any, side: int) -> bool:
     return not is_literal(equation.invars[side])
 
 
-def _sum_of_products(equation: Any, side: int, pieces: list[Any], env: Env) -> Any:
-    contracting, _ = equation.params["dimension_numbers"]
-    (axis,), (weight_axis,) = contracting[side], contracting[1 - side]
+def _sum_of_products(
+    equation: Any, side: int, pieces: list[Any], env: Env, parts: Parts
+) -> Any:
+    """One product of each run of pieces that are known at the same time."""
+    (axis, weight_axis) = next(at for s, *at in _contracted(equation) if s == side)
     weight, at, total = read(env, equation.invars[1 - side]), 0, None
-    for piece in pieces:
-        value = read(env, piece)
+    for _, run_of in itertools.groupby(pieces, lambda v: parts.kind(v) & STATE):
+        values = [read(env, piece) for piece in run_of]
+        value = values[0] if len(values) == 1 else lax.concatenate(values, axis)
         rows = lax.slice_in_dim(weight, at, at + value.shape[axis], axis=weight_axis)
         at += value.shape[axis]
         (product,) = bind(equation, (value, rows) if side == 0 else (rows, value))
@@ -131,13 +154,13 @@ def _joined(flat: Flat) -> Flat:
             elif equation is group.members[0]:  # the others are made with it
                 _run_group(group, env)
 
-    return _again(flat, evaluate)
+    return retraced(flat, evaluate)
 
 
 class Group(NamedTuple):
-    """Products of the same left operand with matrices of params."""
+    """Products of the same left operand with weights of params."""
 
-    side: int  # where the matrix stands
+    side: int  # where the weight stands
     members: list[Any]
 
 
@@ -148,39 +171,55 @@ def _groups(equations: Iterable[Any], parts: Parts) -> list[Group]:
         side = _weight_side(equation, parts)
         if side is not None:
             left, options = equation.invars[1 - side], str(equation.params)
-            found.setdefault((left, side, options), []).append(equation)
+            kernel = _kernel(equation)
+            found.setdefault((left, side, options, kernel), []).append(equation)
     return [
         Group(side, members)
-        for (_, side, _), members in found.items()
+        for (_, side, *_), members in found.items()
         if len(members) > 1
     ]
 
 
 def _weight_side(equation: Any, parts: Parts) -> int | None:
-    """Which operand of a product is a matrix of params, the other not."""
-    if equation.primitive.name != "dot_general":
-        return None
-    contracting, batch = equation.params["dimension_numbers"]
-    for side in (0, 1):
-        weight, left = equation.invars[side], equation.invars[1 - side]
-        is_matrix = weight.aval.ndim == 2 and len(contracting[side]) == 1
+    """Which operand of a product is a weight of params, the other not."""
+    for side, _, axis in _contracted(equation):
+        weight, left = equation.invars[1 - side], equation.invars[side]
+        can_join = _is_convolution(equation) or weight.aval.ndim == 2
+        # A vector, or what has more axes, is a matrix where it stands on the right.
+        can_join |= side == 0 and axis == 0 and struct(weight.aval).sharding is None
         is_left = parts.kind(left) & (INPUTS | STATE)
-        if is_matrix and not batch[0] and parts.kind(weight) == PARAMS and is_left:
-            return side
+        if can_join and parts.kind(weight) == PARAMS and is_left:
+            return 1 - side
     return None
+
+
+def _kernel(equation: Any) -> Any:
+    """What the kernels of convolutions have in common that are made as one."""
+    if equation.primitive.name != "conv_general_dilated":
+        return None
+    _, _, *places = equation.params["dimension_numbers"].rhs_spec
+    return tuple(equation.invars[1].aval.shape[axis] for axis in places)
 
 
 def _run_group(group: Group, env: Env) -> None:
     first, side = group.members[0], group.side
-    contracting, _ = first.params["dimension_numbers"]
-    free = 1 - contracting[side][0]
     weights = [read(env, member.invars[side]) for member in group.members]
+    if _is_convolution(first):
+        numbers = first.params["dimension_numbers"]
+        free, axis = numbers.rhs_spec[0], numbers.out_spec[1]
+    else:
+        contracting, _ = first.params["dimension_numbers"]
+        weights = [w if w.ndim == 2 else w.reshape(w.shape[0], -1) for w in weights]
+        free = 1 - contracting[side][0]
+        axis = 0 if side == 0 else first.invars[0].aval.ndim - 1
     joined = jnp.concatenate(weights, axis=free)
     left = read(env, first.invars[1 - side])
     (product,) = bind(first, (joined, left) if side == 0 else (left, joined))
-    axis = 0 if side == 0 else product.ndim - 1
     pieces = lax.split(product, [weight.shape[free] for weight in weights], axis)
-    env.update((m.outvars[0], p) for m, p in zip(group.members, pieces, strict=True))
+    for member, piece in zip(group.members, pieces, strict=True):
+        (made,) = member.outvars
+        is_same = piece.shape == made.aval.shape
+        env[made] = piece if is_same else piece.reshape(made.aval.shape)
 
 
 def _sliced(flat: Flat) -> Flat:
@@ -205,7 +244,7 @@ def _sliced(flat: Flat) -> Flat:
             elif id(equation) not in members:
                 run([equation], env)
 
-    return _again(flat, evaluate) if splits else flat
+    return retraced(flat, evaluate) if splits else flat
 
 
 def _axis_of_slice(equation: Any) -> int | None:

@@ -3,10 +3,11 @@
 With w the values of params, d those of inputs, and the frontiers' results with a tap
 that is zero added to each::
 
+    once       params -> w                                          `weights`
     there      w, carry, d -> carry', outputs, lefts, residuals     `forward`
     back       residuals, d_carry', d_outputs
                           -> d_carry, d_d, d_taps                   `backward`
-    all time   params, xs, lefts, d_d, d_taps -> d_params, d_xs     `over_time.py`
+    all time   w, xs, lefts, d_d, d_taps -> d_w, d_xs               `over_time.py`
 
 `backward` is the transpose of `forward` by carry, d and the taps, found by JAX. It is
 linear in the cotangents. No weight is differentiated by there: what it needs is the
@@ -34,8 +35,10 @@ from .flat import (
     run,
 )
 from .frontiers import exchanged, is_float, needed_lefts
+from .keys import kinds_of_types, raw, raw_types, typed
 from .parts import CONSTANT, PARAMS, STATE, WHOLE_PROGRAMS, partition
 from .products import rearranged, struct
+from .sums import sorted_out
 from .told import needed_between, sources_of
 
 
@@ -48,7 +51,8 @@ class Program:
 
     def __init__(self, step: Callable[..., Any], params: Any, carry: Any, x: Any):
         """Traces ``step(params, carry, x) -> carry, outputs``, of leaves."""
-        self.parts = partition(rearranged(flatten(step, params, carry, x)))
+        flat = flatten(step, params, carry, x)
+        self.parts = partition(sorted_out(rearranged(flat)))
         self.carry_structs = [struct(v.aval) for v in self.parts.flat.carry]
         self.needed_lefts = [needed_lefts(self.parts, e) for e in self.parts.frontiers]
         try:
@@ -62,25 +66,27 @@ class Program:
     # There.
 
     def weights(self, params: Sequence[Array]) -> list[Array]:
-        """The values of params that are read later."""
+        """The values of params that are read later; keys among them raw."""
         env = self.env(zip(self.parts.flat.params, params, strict=True))
         run(self.parts.once, env)
-        return [env[v] for v in self.parts.weights]
+        return raw([env[v] for v in self.parts.weights])
 
-    def drives(self, params: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
+    def of_weights(self, weights: Sequence[Array]) -> Env:
+        """The variables that they are the values of."""
+        return dict(zip(self.parts.weights, typed(weights, self._kinds), strict=True))
+
+    def drives(self, weights: Sequence[Array], xs: Sequence[Array]) -> list[Array]:
         """What the loop reads of the inputs, for all of time: (T, ...)."""
-        weights = self.weights(params)
 
         def one(x: Sequence[Array]) -> list[Array]:
-            return self.drive(weights, x)
+            return self.of_inputs(weights, x, self.parts.drives)
 
         return jax.vmap(one)(list(xs))
 
     def forward(
-        self, params: Sequence[Array], carry: Sequence[Array], drive: Sequence[Array]
+        self, weights: Sequence[Array], carry: Sequence[Array], drive: Sequence[Array]
     ) -> tuple[list[Array], list[Array], list[Array]]:
         """Carry and outputs after the step, what stays for `collect`, the tape."""
-        weights = self.weights(params)
         env = self._env_of(self._there, [*weights, *carry, *drive])
         variables = self._there.jaxpr.outvars
         made, lefts, residuals = self._results(variables)
@@ -105,7 +111,7 @@ class Program:
 
     def backward(
         self,
-        params: Sequence[Array],
+        weights: Sequence[Array],
         tape: Sequence[Array],
         told: Sequence[Array],
         d_made: Sequence[Array],
@@ -116,7 +122,7 @@ class Program:
         the cotangents of the floats among carry' and outputs. No cotangent is given
         twice: `emitted` knows what to make of them.
         """
-        again = self._again_of(params, told)
+        again = self._again_of(weights, told)
         tape = [x.astype(s.dtype) for x, s in zip(tape, self.tape_structs, strict=True)]
         d_made = [
             d.astype(s.dtype) for d, s in zip(d_made, self._d_structs, strict=True)
@@ -129,10 +135,10 @@ class Program:
         m = len(found) - len(self.staying)
         return d_carry, found[n:m], found[m:]
 
-    def zeros_of_staying(self, params: Sequence[Array]) -> list[Array]:
+    def zeros_of_staying(self, weights: Sequence[Array]) -> list[Array]:
         """Where the gradients of those weights are summed that stay in the loop."""
-        weights = dict(zip(self.parts.weights, self.weights(params), strict=True))
-        return [jnp.zeros_like(weights[v]) for v in self.staying]
+        of = dict(zip(self.parts.weights, weights, strict=True))
+        return [jnp.zeros_like(of[v]) for v in self.staying]
 
     def floats_of_made(self, leaves: Sequence[Any]) -> list[Any]:
         """Of one leaf for each of carry and outputs, those of floats."""
@@ -149,12 +155,13 @@ class Program:
         self.staying = [v for v in parts.staying if is_float(v.aval)]
         outs = [v for e in parts.frontiers for v in e.outvars if is_float(v.aval)]
         self.tap_structs = [struct(v.aval) for v in (*outs, *self.passed_on())]
-        weights = [struct(v.aval) for v in parts.weights]
+        types = [struct(v.aval) for v in parts.weights]
+        weights, self._kinds = raw_types(types), kinds_of_types(types)
         of_inputs = [struct(v.aval) for v in parts.drives]
         kept: dict[str, Any] = {}
 
         def there(leaves: Sequence[Array], taps: Sequence[Array]) -> Any:
-            w = leaves[: len(weights)]
+            w = typed(leaves[: len(weights)], self._kinds)
             carry = leaves[len(weights) : len(weights) + len(flat.carry)]
             drive = leaves[len(weights) + len(flat.carry) :]
 
@@ -212,8 +219,11 @@ class Program:
         """The way back, with each cotangent that leaves the loop asked for once."""
         n, m = len(self._carry_floats), len(back.outvars) - len(self.staying)
         equations = needed_for(back.eqns, back.outvars)
-        self.emitted = emitted(equations, back.outvars[n:m])
-        outvars = [*back.outvars[:n], *self.emitted.variables, *back.outvars[m:]]
+        asked = emitted(equations, back.outvars[n:m])
+        splits = [e for e in self.parts.drive if e.primitive.name == "split"]
+        drives = [self.parts.drives[i] for i in self.drive_floats]
+        self.collected, self.emitted = asked.joined(drives, splits)
+        outvars = [*back.outvars[:n], *asked.variables, *back.outvars[m:]]
         self._back = Body(back.constvars, back.invars, back.eqns, outvars)
 
     def _factor(
@@ -265,13 +275,12 @@ class Program:
         )
 
     def _again_of(
-        self, params: Sequence[Array], told: Sequence[Array]
+        self, weights: Sequence[Array], told: Sequence[Array]
     ) -> dict[Any, Array]:
         """The residuals that params and states make."""
         if not self._again:
             return {}
         jaxpr = self._there.jaxpr
-        weights = self.weights(params)
         env: Env = dict(zip(jaxpr.constvars, self._there.consts, strict=True))
         env.update(zip(jaxpr.invars, weights, strict=False))
         for variable, value in zip(self._told, told, strict=True):
@@ -331,12 +340,14 @@ class Program:
                     found[variable] = None
         return list(found)
 
-    def drive(self, weights: Sequence[Array], x: Sequence[Array]) -> list[Array]:
-        """What the loop reads of the inputs of one step."""
-        env = self.env(zip(self.parts.weights, weights, strict=True))
+    def of_inputs(
+        self, weights: Sequence[Array], x: Sequence[Array], wanted: Sequence[Any]
+    ) -> list[Array]:
+        """Values that the weights and the inputs of one step make."""
+        env = self.env(self.of_weights(weights))
         env.update(zip(self.parts.flat.x, x, strict=True))
         run(self.parts.drive, env)
-        return [env[v] for v in self.parts.drives]
+        return [env[v] for v in wanted]
 
     def env(self, pairs: Any) -> Env:
         flat = self.parts.flat

@@ -26,7 +26,7 @@ from .forward import forward, handed_out, values
 from .linearized import by_tangents
 from .mesh import lie_like, vary_along, varying_axes
 from .products import wide
-from .scan import Course, Sequence, Task, run
+from .scan import Course, Sequence, Task, prepared, run
 from .trees import as_cotangent, cast_like, choose, narrow, numbers, widen
 from .ways import Autodiff, Backward, ByHand, Kept, Linearized, Part, steps_in_block
 
@@ -38,6 +38,7 @@ def states_of(
 
     With ``course.states`` the whole states (T, B, ·) stand in the place of the outputs.
     """
+    task = prepared(cell, task)
     if isinstance(backward, Autodiff) or task.length == 0:  # no steps: no way back
 
         def keep(state: State, tape: Tape) -> Any:

@@ -105,6 +105,13 @@ def run(
     return state, stacked if into is None else rooms
 
 
+def prepared(cell: Cell, task: Task) -> Task:
+    """The task with what the cell makes once of its params in their place."""
+    if cell.once is None:
+        return task
+    return task._replace(params=cell.once(task.params, task.sequence.xs))
+
+
 def rooms_for(cell: Cell, task: Task, keep: Keep) -> Any:
     """Zeros (T, B, ·) for what `keep` keeps of every step; nothing is computed."""
 

@@ -61,7 +61,7 @@ def shelved(step: Step, init: Init, start: Start, made_by: Call) -> Cell:
         return of.collect(params, xs, _derived(states_prev), deltas)
 
     step_of.__qualname__ = step.__qualname__  # by which an audit calls it
-    return Cell(init, start, of.project, step_of, pull, collect, made_by)
+    return Cell(init, start, of.project, step_of, pull, collect, made_by, once=of.once)
 
 
 def _derived(state: State) -> DerivedState:
