@@ -8,6 +8,7 @@ from scanrnn.verify.grading.candidates import tell_apart
 from scanrnn.verify.grading.cases import official
 from scanrnn.verify.grading.mistakes import of
 from scanrnn.verify.grading.replay import replay, try_replay
+from scanrnn.verify.grading.search.slips import Listed
 
 POSTED = {
     "dx[1][2]": [-0.4086444, -0.59255627, 0.02466855, 0.01483317],
@@ -37,7 +38,7 @@ def test_the_learner_s_numbers_come_from_the_clobbered_start_state():
     first, *_ = explain(POSTED).suspicions
     assert first.names == (CLOBBERED, RECOMPUTED)
     assert first.score == 1
-    assert first.alike == ()
+    assert all("view" in name for name in first.alike)
     assert "a[:, :, t - 1]" in first.says
 
 
@@ -75,7 +76,7 @@ def test_an_old_published_table_of_lstm_backward_lacks_both_carries():
         "dbo[4]": -0.29798344,
     }
     first, *_ = explain(numbers, like="lstm_backward").suspicions
-    assert first.names == ("the carry is dropped", "the memory is not carried")
+    assert first.names == ("gradients: zeros in place of da_prevt and dc_prevt",)
     assert first.score == 1
 
 
@@ -117,7 +118,8 @@ def test_two_mistakes_that_agree_here_are_told_apart_by_another_number():
     first = verdict.suspicions[0]
     assert {one.name, two.name} <= {*first.names, *first.alike}
     assert "for the first" in first.apart
-    assert "da0" in tell_apart(official("rnn_backward"), (one,), (two,))
+    slips = Listed((one,)), Listed((two,))
+    assert "da0" in tell_apart(official("rnn_backward"), *slips)
 
 
 def replay_entry(mistake):

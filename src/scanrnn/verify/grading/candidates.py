@@ -1,4 +1,4 @@
-"""Candidates: mistakes that give some of the wrong numbers, grouped and described."""
+"""Candidates: slips that give some of the wrong numbers, grouped and described."""
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain, islice
@@ -8,20 +8,24 @@ import numpy as np
 
 from ..report import Suspicion
 from .cases import GENERIC, Case, generic
-from .mistakes import Mistake
-from .replay import Leaves, try_replay
+from .replay import Leaves
+from .search.slips import Slip
 
 MOST = 10  # suspicions that are described
+ALIKE = 6  # others that are told to give the same numbers
 
 
 class Candidate(NamedTuple):
-    """A mistake, or two at once, that gives some of what was found."""
+    """A slip that gives some of what was found, and those that equal it."""
 
-    mistakes: tuple[Mistake, ...]
-    leaves: tuple[Leaves, ...]  # what they give, case by case
+    slip: Slip
+    leaves: tuple[Leaves, ...]  # what it gives, case by case
     score: float  # share of all that was compared
-    hits: int  # how much of what is wrong they give
+    hits: int  # how much of what is wrong it gives
     evidence: str  # the same in words
+    alike: tuple[Slip, ...] = ()  # known to give the same numbers
+    strength: float = 0.0  # digits that it explains beyond those that chance would
+    plain: Suspicion | None = None  # what is plain to see, and said before
 
 
 def describe(
@@ -40,53 +44,65 @@ def describe(
     return [_suspicion(case, first, alike) for first, *alike in groups]
 
 
+def after(
+    plain: Suspicion | None, ranked: Sequence[Candidate]
+) -> tuple[list[Suspicion], list[Candidate]]:
+    """What is plain to see: said with what explains it, or alone before all."""
+    if plain is None:
+        return [], list(ranked)
+    if ranked and ranked[0].score == 1:
+        return [], [ranked[0]._replace(plain=plain), *ranked[1:]]
+    return [plain], list(ranked)
+
+
 def _groups(
     ranked: Sequence[Candidate], same: Callable[[Candidate, Candidate], bool]
 ) -> Iterator[list[Candidate]]:
-    taken: set[tuple[str, ...]] = set()
-    for first in ranked:
-        if names(first.mistakes) in taken:
+    taken: set[int] = set()
+    for i, first in enumerate(ranked):
+        if i in taken:
             continue
         alike = [
-            other
-            for other in ranked
-            if other is not first and other.score == first.score and same(first, other)
+            j
+            for j in range(i + 1, len(ranked))
+            if j not in taken
+            and ranked[j].score == first.score
+            and same(first, ranked[j])
         ]
-        taken.update(names(other.mistakes) for other in alike)
-        yield [first, *alike]
+        taken.update(alike)
+        yield [first, *(ranked[j] for j in alike)]
 
 
-def names(mistakes: Sequence[Mistake]) -> tuple[str, ...]:
-    """How a report calls one mistake, or two at once."""
-    return tuple(mistake.name for mistake in mistakes)
-
-
-def _suspicion(case: Case, first: Candidate, alike: list[Candidate]) -> Suspicion:
-    mistakes = first.mistakes
-    instead = "; ".join(m.instead for m in mistakes if not m.harmless)
+def _suspicion(case: Case, first: Candidate, others: list[Candidate]) -> Suspicion:
+    slip = first.slip
+    alike = [*first.alike, *(other.slip for other in others)]
+    names = [" and ".join(o.names) for o in alike if not set(slip.names) < set(o.names)]
+    mine = " and ".join(slip.names)
+    plain = first.plain
     return Suspicion(
-        names(mistakes),
-        " ".join(mistake.says for mistake in mistakes),
-        instead or mistakes[0].instead,
+        (plain.names if plain else ()) + slip.names,
+        f"{plain.says} {slip.says}" if plain else slip.says,
+        slip.instead,
         first.score,
         first.evidence,
-        tuple(" and ".join(names(other.mistakes)) for other in alike),
-        tell_apart(case, mistakes, alike[0].mistakes) if alike else "",
+        tuple(dict.fromkeys(n for n in names if n != mine))[:ALIKE],
+        tell_apart(case, slip, others[0].slip) if others else "",
     )
 
 
-def tell_apart(case: Case, one: Sequence[Mistake], two: Sequence[Mistake]) -> str:
-    """A number in which two mistakes differ: on this case, or else on another."""
+@np.errstate(all="ignore")
+def tell_apart(case: Case, one: Slip, two: Slip) -> str:
+    """A number in which two slips differ: on this case, or else on another."""
     others = (generic(case.like, sizes) for sizes in GENERIC)
     for other in chain([case], others):
-        first, second = try_replay(other, one), try_replay(other, two)
+        first, second = one.run(other), two.run(other)
         if first is None or second is None:
             continue
-        for leaf in first:
+        for leaf in (name for name in first if name in second):
             a, b = np.asarray(first[leaf]), np.asarray(second[leaf])
             if a.shape != b.shape or np.allclose(a, b, rtol=1e-6, equal_nan=True):
                 continue
-            index = np.unravel_index(np.argmax(np.abs(a - b)), a.shape)
+            index = np.unravel_index(np.argmax(np.nan_to_num(abs(a - b))), a.shape)
             entry = f"{leaf}{''.join(f'[{i}]' for i in index)}"
             values = f"{a[index]:.6g} for the first, {b[index]:.6g} for the other"
             return f"look at {entry} of the {other.name}: {values}"

@@ -8,7 +8,7 @@ columns (lstm: i, f, o, g; gru: r, z, n, the reset before the product), as in St
 CS231n. ``torch``: a ``torch.autograd.Function`` with ``apply(x, h0, Wx, Wh, b) -> h``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import SimpleNamespace
 from typing import Any, NamedTuple
 
@@ -109,17 +109,18 @@ def _named(outcome: Outcome, case: Case) -> Found:
     found = Found({}, outcome.failure, outcome.changed)
     if outcome.failure:
         return found
+    leaves, failure = named(outcome.value, case)
+    return found._replace(leaves=leaves, failure=failure)
+
+
+def named(value: Any, case: Case) -> tuple[dict[str, Any], str]:
+    """What a function of the exercise returned, by name; or what is odd about it."""
     cell, one_step, backward = split(case.like)
     try:
-        if not backward:
-            leaves = _outputs(cell, one_step, outcome.value)
-        else:
-            leaves = dict(outcome.value)
+        return (dict(value) if backward else _outputs(cell, one_step, value)), ""
     except (TypeError, ValueError, IndexError, KeyError) as error:
         wanted = "a dictionary of gradients" if backward else "outputs and a cache"
-        got = type(outcome.value).__name__
-        return found._replace(failure=f"returned {got}, expected {wanted}: {error}")
-    return found._replace(leaves=leaves)
+        return {}, f"returned {type(value).__name__}, expected {wanted}: {error}"
 
 
 def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
@@ -226,17 +227,85 @@ def _pack(cell: str, arrays: Any, prefix: str, n_a: int) -> dict[str, Floats]:
     return {f"{prefix}Wx": wx, f"{prefix}Wh": wh, f"{prefix}b": b}
 
 
+def rows_arguments(case: Case) -> tuple[dict[str, Floats], dict[str, Floats]]:
+    """The arguments of an ``ntd`` forward function, and the cotangents."""
+    return _ntd_inputs(case), _ntd_cotangents(case)
+
+
+def from_rows(value: Any, case: Case) -> Leaves:
+    """What an ``ntd`` backward function returns, in the exercise's names and layout.
+
+    Raises:
+        ValueError, TypeError, IndexError: where the shapes do not allow it.
+    """
+    cell, one_step, _ = split(case.like)
+    names = _ntd_names(cell, one_step)
+    return from_ntd(dict(zip(names, map(np.asarray, value), strict=True)), case)
+
+
+def from_ntd(found: Mapping[str, Any], case: Case) -> Leaves:
+    """The inverse of `Convention.rename` for ``ntd``; leaves of odd shape are left out.
+
+    >>> from .cases import generic
+    >>> list(from_ntd({"dx": np.zeros((4, 3))}, generic("rnn_cell_backward")))
+    ['dxt']
+    """
+    cell, one_step, _ = split(case.like)
+    leaves: Leaves = {}
+    state = {"dx": "dxt", "dprev_h": "da_prev", "dprev_c": "dc_prev"}
+    for name, given in found.items():
+        array = np.asarray(given, np.float64)
+        if name == "dx" and not one_step and array.ndim == 3:
+            leaves["dx"] = array.transpose(2, 0, 1)
+        elif name == "dh0" and array.ndim == 2:
+            leaves["da0"] = array.T
+        elif name in state and array.ndim == 2:
+            leaves[state[name]] = array.T
+    return leaves | _unpack(cell, found)
+
+
+def back(rename: Any) -> Callable[[Mapping[str, Any], Case], Leaves]:
+    """From the names of a convention to the exercise's; of None, those as they are."""
+    return from_ntd if rename is _to_ntd else _as_it_is
+
+
+def _as_it_is(found: Mapping[str, Any], case: Case) -> Leaves:
+    return dict(found)
+
+
+def _unpack(cell: str, found: Mapping[str, Any]) -> Leaves:
+    """The exercise's weights' gradients from the fused ones, as far as shapes allow."""
+    given = (found.get(name, 0) for name in ("dWx", "dWh", "db"))
+    wx, wh, b = (np.asarray(x, np.float64) for x in given)
+    gates = GATES[cell]
+    leaves: Leaves = {}
+    if cell == "rnn":
+        whole = {"dWax": wx.T, "dWaa": wh.T}
+        leaves |= {name: w for name, w in whole.items() if w.ndim == 2}
+        return leaves | ({"dba": b.reshape(-1, 1)} if b.ndim else {})
+    if wx.ndim == wh.ndim == 2 and wx.shape[1] == wh.shape[1]:
+        parts = np.array_split(np.concatenate([wh, wx]).T, len(gates))
+        leaves |= {f"dW{gate}": w for gate, w in zip(gates, parts, strict=True)}
+    if b.ndim:
+        each = np.array_split(b.reshape(-1, 1), len(gates))
+        leaves |= {f"db{gate}": x for gate, x in zip(gates, each, strict=True)}
+    return leaves
+
+
 def _to_ntd(leaves: Leaves, case: Case) -> Leaves:
     cell, one_step, _ = split(case.like)
     steps = case.inputs["caches"]
     weights = _pack(cell, leaves, "d", steps[0]["a_prev"].shape[0])
     if one_step:
-        found = {"h": steps[0]["a_next"].T, "dx": leaves["dxt"].T}
+        h = leaves.get("h", steps[0]["a_next"])
+        found = {"h": h.T, "dx": leaves["dxt"].T}
         found["dprev_h"] = leaves["da_prev"].T
         if cell == "lstm":
             found["dprev_c"] = leaves["dc_prev"].T
         return found | weights
     count = leaves["dx"].shape[2]
     h = np.stack([step["a_next"].T for step in steps[:count]], axis=1)
+    if "h" in leaves:  # of a forward pass that is not the right one
+        h = leaves["h"].transpose(1, 2, 0)
     dx = leaves["dx"].transpose(1, 2, 0)
     return {"h": h, "dx": dx, "dh0": leaves["da0"].T} | weights

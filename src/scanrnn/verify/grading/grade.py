@@ -15,7 +15,7 @@ from .conventions import Convention
 from .judge import SECONDS, Run, Trial, attempt, expected_leaves, precision, shaped
 from .sandbox import Unjudged
 from .steps import with_steps
-from .suspects import Exhibit, suspects
+from .suspects import Exhibit, implied, suspects
 
 LIKES = (*DRAWS, "gru_backward", "gru_cell_backward", "readout_backward")
 
@@ -73,17 +73,27 @@ def grade(
     if why and all(row.passed for row in rows):
         return Verdict(name, rows, unjudged=why)
     given = split(like)[2] and not _right_on_given(runs)
-    found = first.suspicions or tuple(suspects(_exhibits(runs), given))
-    notes = (*first.notes, *_notes(runs), *([f"later it {why}"] if why else []))
-    verdict = Verdict(name, rows, found, notes)
+    exhibits = [] if first.suspicions else _exhibits(runs)
+    found = first.suspicions or tuple(suspects(exhibits, given))
+    notes = (*first.notes, *implied(exhibits, found), *_notes(runs))
+    notes = (*notes, *([f"later it {why}"] if why else []))
+    verdict = Verdict(name, rows, found, tuple(dict.fromkeys(notes)))
     is_sequence = (
         like.endswith("backward") and runs and "da" in runs[0].trial.case.inputs
     )
     if not is_sequence or why:
         return verdict
     with contextlib.suppress(Unjudged):
-        verdict = with_steps(verdict, runs[0], seconds)
+        for run in _told_by_steps(runs):
+            verdict = with_steps(verdict, run, seconds)
     return verdict
+
+
+def _told_by_steps(runs: Sequence[Run]) -> list[Run]:
+    """The runs whose first wrong steps are looked for: the wrong ones, one at least."""
+    wrong = [run for run in runs if not all(row.passed for row in run.rows)]
+    told = [run for run in wrong if run.trial.case.name.startswith("public")]
+    return told[::-1] or wrong[:1] or list(runs[:1])
 
 
 def _check(like: str, convention: str, forward: Any) -> None:

@@ -1,22 +1,35 @@
-"""Naming: the mistakes of the catalogue whose wrong numbers equal those found."""
+"""Naming: the slips whose wrong numbers equal those that a function gave.
+
+What was found is looked up among the fingerprints of all slips; those that agree are
+run again on every case, and only what they then give counts.
+"""
 
 import dataclasses
 import functools
-import time
 from collections.abc import Callable, Iterator, Sequence
-from itertools import combinations, product
 from typing import Any
 
 import numpy as np
 
 from ..report import Suspicion
-from .candidates import Candidate, describe
-from .cases import Case, remembered
-from .mistakes import Mistake, may_combine, of
-from .replay import Leaves, try_replay
+from .candidates import Candidate, after, describe
+from .cases import Case, split
+from .conventions import back
+from .replay import Leaves, replay
+from .search.marks import marks, of_leaves, same
+from .search.pairs import likely
+from .search.pattern import implied_by_leaves
+from .search.plain import everything, remarks
+from .search.rough import ROUGH
+from .search.shipped import Table, known_as, table
+from .search.slips import Slip
 
 CLOSE = 1e-6  # of the leaf's largest entry: a re-enactment agrees to rounding
-PATIENCE = 6.0  # seconds that the search for pairs may take
+UNEXPLAINED = (
+    "no single slip that is known, and no two of them, give all that was found"
+)
+TRIED = 40  # classes that are run again
+PATIENCE = 5.0  # seconds that the search for pairs may take
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,106 +47,175 @@ class Exhibit:
         leaves = self.right.items()
         return frozenset(n for n, x in leaves if not _close(self.found.get(n), x))
 
+    @functools.cached_property
+    def in_course(self) -> Leaves:
+        """What was found, in the exercise's names and layout."""
+        return back(self.rename)(self.found, self.case)
+
 
 @np.errstate(all="ignore")
 def suspects(exhibits: Sequence[Exhibit], given: bool) -> list[Suspicion]:
-    """Ranks the catalogue's mistakes by the share of leaves they reproduce.
+    """Ranks slips by the share of leaves they reproduce.
 
-    Pairs are tried where no single mistake gives all leaves of all cases. Where right
-    caches were given, a mistake of the caches is named only if no other will do: the
+    Pairs are tried where no single slip gives all leaves of all cases. Where right
+    caches were given, a slip of the forward pass is named only if no other will do: the
     function may take its cache apart in the wrong order.
     """
     if not any(exhibit.wrong for exhibit in exhibits):
         return []  # only a shape, a changed argument or a last digit is wrong
-    mistakes = of(exhibits[0].case.like)
-    found = [c for m in mistakes if (c := _candidate(exhibits, (m,))) is not None]
+    given = given and back(exhibits[0].rename) is back(None)
+    known = table(exhibits[0].case.like)
+    found = [
+        c for i in _fitting(known, exhibits, given) for c in _of(known, i, exhibits)
+    ]
     if not any(candidate.score == 1 for candidate in found):
-        found = found + list(_pairs(exhibits, mistakes))
-    found.sort(key=lambda c: (-c.score, len(c.mistakes)))
-    if given and any(c.score == 1 and not _of_caches(c) for c in found):
-        found = [candidate for candidate in found if not _of_caches(candidate)]
-    return describe(exhibits[0].case, found, _same)
+        found += _pairs(known, exhibits, given)
+    found.sort(key=lambda c: (-c.score, given and c.slip.forward, c.slip.cost))
+    plain, found = after(everything(exhibits[0].found), found)
+    return [*plain, *describe(exhibits[0].case, found, _same)]
 
 
-def _candidate(
-    exhibits: Sequence[Exhibit], mistakes: tuple[Mistake, ...]
-) -> Candidate | None:
-    """The mistakes, if they give at least one of the wrong leaves."""
+@np.errstate(all="ignore")
+def implied(exhibits: Sequence[Exhibit], found: Sequence[Suspicion]) -> Iterator[str]:
+    """What is plain to see; and what follows from it, where no slip gives all of it."""
+    wrong = [exhibit for exhibit in exhibits if exhibit.wrong]
+    if not wrong:
+        return
+    telling = next((e for e in wrong if known_as(e.case) == "usual"), wrong[0])
+    right = replay(telling.case)
+    in_course = telling.in_course
+    yield from remarks(in_course, right)
+    if not any(suspicion.score == 1 for suspicion in found):
+        yield UNEXPLAINED
+        if split(telling.case.like)[2]:
+            yield from implied_by_leaves(telling.case, in_course)
+
+
+def _fitting(known: Table, exhibits: Sequence[Exhibit], given: bool) -> list[int]:
+    """The classes whose marks agree with some wrong leaf, the best first."""
+    share = np.zeros(known.size)
+    hits = np.zeros(known.size, bool)
+    names = {known_as(exhibit.case) for exhibit in exhibits}
+    for exhibit in exhibits:
+        name = known_as(exhibit.case)
+        if name in known.stored:
+            agree, wrong, _ = _marked(known, exhibit, name)
+            leaves = of_leaves(known.right(name))
+            agree, wrong = agree[:, leaves], wrong[leaves]
+        elif name == "public" and "usual" not in names:
+            agree, wrong = _by_entries(known, exhibit)
+        else:
+            continue
+        share += agree.mean(1)
+        hits |= (agree & wrong).any(1)
+    order = np.lexsort((known.cost, known.forward & given, -np.round(share, 6)))
+    chosen = [int(i) for i in order if hits[i]]
+    full = [i for i in chosen if share[i] > share[chosen[0]] - 1e-6]
+    return chosen[: max(TRIED, min(len(full), 3 * TRIED))]
+
+
+def _marked(known: Table, exhibit: Exhibit, name: str) -> tuple[Any, Any, Any]:
+    """(n, marks) which agree; (marks,) which are wrong; (marks,) those found."""
+    right = known.right(name)
+    found = marks(exhibit.in_course, right)
+    return same(known.marks(name), found), ~same(marks(right, right), found), found
+
+
+def _by_entries(known: Table, exhibit: Exhibit) -> tuple[Any, Any]:
+    """(n, leaves) which leaves agree on the public test, roughly; which are wrong.
+
+    For a function that runs there alone: where caches are longer than da, say.
+    """
+    leaves = [leaf for leaf in exhibit.right if f"entries/{leaf}" in known.stored]
+    agree = np.zeros((known.size, len(leaves)), bool)
+    for k, leaf in enumerate(leaves):
+        found = exhibit.found.get(leaf)
+        if found is not None:
+            near = 2 * ROUGH * np.abs(found).ravel() + 1e-4
+            agree[:, k] = (np.abs(known.entries(leaf) - found.ravel()) <= near).all(1)
+    return agree, np.array([leaf in exhibit.wrong for leaf in leaves], bool)
+
+
+def _of(known: Table, i: int, exhibits: Sequence[Exhibit]) -> list[Candidate]:
+    first, *others = known.slips(i)
+    candidate = _candidate(exhibits, first)
+    return [] if candidate is None else [candidate._replace(alike=tuple(others))]
+
+
+def _candidate(exhibits: Sequence[Exhibit], slip: Slip) -> Candidate | None:
+    """The slip, if it gives at least one of the wrong leaves."""
     matches, hits, given = [], [], []
     for exhibit in exhibits:
-        leaves = _leaves(exhibit, mistakes)
-        if leaves is None:
-            return None
-        given.append(leaves)
+        leaves = _leaves(exhibit, slip)
+        given.append(leaves or {})
         for name in exhibit.right:
-            matches.append(_close(exhibit.found.get(name), leaves.get(name)))
+            found = exhibit.found.get(name)
+            if found is None and leaves is not None:  # a wrong shape, as is the slip's
+                shape = np.shape(leaves.get(name, 0))
+                matches.append(shape != exhibit.right[name].shape)
+                continue
+            matches.append(leaves is not None and _close(found, leaves.get(name)))
             if matches[-1] and name in exhibit.wrong:
                 hits.append(name)
     if not hits:
         return None
     evidence = f"gives your {', '.join(dict.fromkeys(hits))}"
     score = sum(matches) / len(matches)
-    return Candidate(mistakes, tuple(given), score, len(hits), evidence)
+    return Candidate(slip, tuple(given), score, len(hits), evidence)
 
 
-def _leaves(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> Leaves | None:
-    if len(mistakes) == 1:
-        leaves = _catalogue(exhibit.case)[mistakes[0].name]
-    else:
-        leaves = try_replay(exhibit.case, mistakes)
-    try:
-        return None if leaves is None else exhibit.rename(leaves, exhibit.case)
-    except (ValueError, IndexError):
+def _leaves(exhibit: Exhibit, slip: Slip) -> Leaves | None:
+    """What the slip gives, in the convention of the exhibit."""
+    leaves = slip.run(exhibit.case)
+    if leaves is None:
         return None
-
-
-@remembered
-def _catalogue(case: Case) -> dict[str, Leaves | None]:
-    """What each mistake of the catalogue gives on a case, by the mistake's name."""
-    return {mistake.name: try_replay(case, (mistake,)) for mistake in of(case.like)}
+    right = replay(exhibit.case)
+    if all(np.shape(leaves.get(n, 0)) == np.shape(x) for n, x in right.items()):
+        try:
+            return exhibit.rename(leaves, exhibit.case)
+        except (ValueError, IndexError, KeyError):
+            return None
+    return leaves if back(exhibit.rename) is back(None) else None
 
 
 def _close(one: Any, two: Any) -> bool:
     if one is None or two is None or np.shape(one) != np.shape(two):
         return False
     one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
-    scale = np.abs(two).max(initial=0)
-    return bool((np.abs(one - two) <= CLOSE * scale).all())
+    scale = np.nanmax(np.abs(two), initial=0)
+    alike = (np.abs(one - two) <= CLOSE * scale) | (np.isnan(one) & np.isnan(two))
+    return bool(alike.all())
 
 
 def _same(one: Candidate, two: Candidate) -> bool:
     if one.score == 1:
         return True  # both equal what was found
     return all(
-        _close(a[name], b[name])
+        _close(a.get(name), b.get(name))
         for a, b in zip(one.leaves, two.leaves, strict=True)
         for name in a
     )
 
 
-def _of_caches(candidate: Candidate) -> bool:
-    return any(mistake.store is not None for mistake in candidate.mistakes)
-
-
-def _pairs(
-    exhibits: Sequence[Exhibit], mistakes: Sequence[Mistake]
-) -> Iterator[Candidate]:
-    """Pairs that give all leaves of all cases.
-
-    The shortest case comes first: on one step the mistakes of the loop over time do
-    nothing, so it shows the mistakes of the step alone.
-    """
+def _pairs(known: Table, exhibits: Sequence[Exhibit], given: bool) -> list[Candidate]:
+    """Pairs that give all leaves of all cases."""
     if not all(_can_be_given(exhibit) for exhibit in exhibits):
-        return
-    ordered = sorted(exhibits, key=lambda exhibit: _steps(exhibit.case))
-    until = time.monotonic() + PATIENCE
-    for pair in _likely_pairs(ordered[0], mistakes):
-        if time.monotonic() > until:
-            return
-        if all(_gives(exhibit, pair) for exhibit in ordered):
-            candidate = _candidate(exhibits, pair)
-            if candidate is not None:
-                yield candidate
+        return []
+    main = next((e for e in exhibits if known_as(e.case) == "usual"), None)
+    if main is None:
+        return []
+    agree, wrong, _ = _marked(known, main, "usual")
+    changed = known.changed("usual")
+    usable = ~(known.forward & given)
+    found: list[Candidate] = []
+    for slip in likely(known, agree, changed, wrong, usable, PATIENCE):
+        if _gives(main, slip):
+            candidate = _candidate(exhibits, slip)
+            if candidate is not None and candidate.score == 1:
+                found.append(candidate)
+            if len(found) == 3:
+                break
+    return found
 
 
 def _can_be_given(exhibit: Exhibit) -> bool:
@@ -142,33 +224,9 @@ def _can_be_given(exhibit: Exhibit) -> bool:
     return all(leaf is not None and np.isfinite(leaf).all() for leaf in found)
 
 
-def _likely_pairs(
-    shortest: Exhibit, mistakes: Sequence[Mistake]
-) -> Iterator[tuple[Mistake, ...]]:
-    """Those that the shortest case leaves possible."""
-    unharmed = dataclasses.replace(shortest, found=shortest.right)
-    silent = [mistake for mistake in mistakes if _gives(unharmed, (mistake,))]
-    alone = [m for m in mistakes if m not in silent and _gives(shortest, (m,))]
-    if _gives(shortest, ()):
-        pairs = combinations(silent, 2)
-    elif alone:
-        pairs = product(alone, silent)  # type: ignore[assignment]
-    else:
-        pairs = combinations(mistakes, 2)
-    for one, two in pairs:
-        if may_combine(one, two) and not (one.harmless and two.harmless):
-            yield one, two
-        elif may_combine(two, one):
-            yield two, one
-
-
-def _steps(case: Case) -> int:
-    return int(case.inputs["da"].shape[2]) if "da" in case.inputs else 1
-
-
-def _gives(exhibit: Exhibit, mistakes: Sequence[Mistake]) -> bool:
-    """Whether the mistakes give all that was found on a case."""
-    leaves = _leaves(exhibit, mistakes)
+def _gives(exhibit: Exhibit, slip: Slip) -> bool:
+    """Whether a slip gives all that was found on a case."""
+    leaves = _leaves(exhibit, slip)
     if leaves is None:
         return False
     return all(

@@ -1,0 +1,1 @@
+"""The search for the slip that gave some numbers: fingerprints, pairs, patterns."""

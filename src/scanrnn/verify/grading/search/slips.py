@@ -1,0 +1,225 @@
+"""A slip: a mistake of the list, an edit of a program, or two at once."""
+
+import functools
+from collections.abc import Sequence
+from typing import Any, NamedTuple, Protocol
+
+from ..cases import Case
+from ..edits import Edit
+from ..mistakes import Mistake, may_combine, of
+from ..programs import Program, compiled
+from ..programs.run import try_run
+from ..programs.tree import located, substitute
+from ..replay import Leaves, try_replay
+
+FORMS = {
+    "again": "in a backward pass that computes z, or the gates, again from the cache",
+    "again, buffers": (
+        "in a forward pass that writes into the same arrays again, before a backward "
+        "pass that computes z, or the gates, again from the cache"
+    ),
+    "buffers": "in a forward pass that writes into the same arrays again",
+    "whole": "in a pass that makes its products over all of time at once",
+    "rows": "in a pass with an example a row",
+}
+
+
+class Slip(Protocol):
+    """What a suspect is made of."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """How a report calls it: one name, or two."""
+
+    @property
+    def says(self) -> str:
+        """What is wrong."""
+
+    @property
+    def instead(self) -> str:
+        """What to write instead."""
+
+    @property
+    def cost(self) -> float:
+        """1 for a slip that people make daily, more for strange ones and for two."""
+
+    @property
+    def forward(self) -> bool:
+        """Whether it is made before the way back: in the forward pass, the caches."""
+
+    def run(self, case: Case) -> Leaves | None:
+        """What a pass with this slip gives; None if it raises."""
+
+
+class Listed(NamedTuple):
+    """Mistakes of the list by hand, which know how people call them."""
+
+    mistakes: tuple[Mistake, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(mistake.name for mistake in self.mistakes)
+
+    @property
+    def says(self) -> str:
+        """What is wrong."""
+        return " ".join(mistake.says for mistake in self.mistakes)
+
+    @property
+    def instead(self) -> str:
+        """What to write; what is right already is left out."""
+        wrong = [m.instead for m in self.mistakes if not m.harmless]
+        return "; ".join(wrong) or self.mistakes[0].instead
+
+    @property
+    def cost(self) -> float:
+        """Well-known slips come first; a form beside one costs little."""
+        forms = sum(mistake.harmless for mistake in self.mistakes)
+        return 0.5 * len(self.mistakes) + (len(self.mistakes) - 1 - forms)
+
+    @property
+    def forward(self) -> bool:
+        """Whether the caches are wrong."""
+        return any(mistake.store is not None for mistake in self.mistakes)
+
+    def run(self, case: Case) -> Leaves | None:
+        """By replay."""
+        return try_replay(case, self.mistakes)
+
+    def beside(self, other: "Listed") -> "Listed | None":
+        """Both at once, in the order in which neither hides the other."""
+        if len(self.mistakes) + len(other.mistakes) != 2:
+            return None
+        for one, two in ((self, other), (other, self)):
+            if may_combine(one.mistakes[0], two.mistakes[0]):
+                return Listed((*one.mistakes, *two.mistakes))
+        return None
+
+
+class Edited(NamedTuple):
+    """Edits of programs: one, or two at once."""
+
+    edits: tuple[Edit, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The line's target, and what is wrong with it."""
+        return tuple(edit.name for edit in self.edits)
+
+    @property
+    def says(self) -> str:
+        """The line as it was written, and in which kind of pass."""
+        return " ".join(map(_says, self.edits))
+
+    @property
+    def instead(self) -> str:
+        """The line as it should be."""
+        return "; ".join(edit.lines()[1] for edit in self.edits)
+
+    @property
+    def cost(self) -> float:
+        """Edits of the exercise's own lines first."""
+        form = sum(edit.form not in ("course", "factored") for edit in self.edits)
+        return sum(edit.cost for edit in self.edits) + 0.05 * form
+
+    @property
+    def forward(self) -> bool:
+        """Whether a function of the forward pass is edited."""
+        return any(edit.function.endswith("forward") for edit in self.edits)
+
+    def run(self, case: Case) -> Leaves | None:
+        """By running the edited programs."""
+        return try_run(_base(self.edits), case, _codes(self.edits))
+
+
+class Pair(NamedTuple):
+    """Two edits at once, in the plainest words for either."""
+
+    both: Edited
+    words: tuple[Slip, Slip]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of both."""
+        return tuple(name for slip in self.words for name in slip.names)
+
+    @property
+    def says(self) -> str:
+        """What is wrong."""
+        return " ".join(slip.says for slip in self.words)
+
+    @property
+    def instead(self) -> str:
+        """What to write instead."""
+        return "; ".join(slip.instead for slip in self.words)
+
+    @property
+    def cost(self) -> float:
+        """Two slips are less likely than one."""
+        return 1.0 + sum(slip.cost for slip in self.words)
+
+    @property
+    def forward(self) -> bool:
+        """Whether one of them is made in the forward pass."""
+        return self.both.forward
+
+    def run(self, case: Case) -> Leaves | None:
+        """By running both."""
+        return self.both.run(case)
+
+
+def _says(edit: Edit) -> str:
+    wrong, _ = edit.lines()
+    where = f" {FORMS[edit.form]}" if edit.form in FORMS else ""
+    what = f"{edit.what[0].upper()}{edit.what[1:]}" if edit.what else ""
+    if wrong.startswith("("):
+        return f"{what}{where}: the line is missing."
+    return f"{what}{where}: `{wrong}`."
+
+
+def _base(edits: Sequence[Edit]) -> Program:
+    """The program whose other functions run: that of the innermost backward edit."""
+
+    def inner(edit: Edit) -> tuple[bool, bool]:
+        return edit.function.endswith("backward"), "cell" in edit.function
+
+    return max(edits, key=inner).program
+
+
+def _codes(edits: Sequence[Edit]) -> dict[str, Any]:
+    codes = {}
+    for edit in edits:
+        beside = [e for e in edits if e.function == edit.function]
+        codes[edit.function] = _code(beside)
+    return codes
+
+
+def _code(edits: Sequence[Edit]) -> Any:
+    tree = edits[0].program.trees[edits[0].function]
+    for edit in edits:
+        for path, new in edit.swaps:
+            tree = substitute(tree, path, located(new))
+    return compiled(tree)
+
+
+def fit(one: Edit, two: Edit) -> bool:
+    """Whether two edits can be made at once."""
+    if one.program.convention != two.program.convention or one.clashes(two):
+        return False
+    return one.form == two.form or one.function != two.function
+
+
+@functools.cache
+def listed(like: str) -> tuple[Listed, ...]:
+    """The list by hand, alone and beside another right form of a line."""
+    mistakes = of(like)
+    forms = [mistake for mistake in mistakes if mistake.harmless]
+    alone = [Listed((mistake,)) for mistake in mistakes if not mistake.harmless]
+    beside = [
+        Listed((mistake, form))
+        for form in forms
+        for mistake in mistakes
+        if not mistake.harmless and not set(mistake.lines) & set(form.lines)
+    ]
+    return (*alone, *beside)
