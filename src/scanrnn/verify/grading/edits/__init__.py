@@ -54,8 +54,8 @@ def edits_of(like: str) -> Iterator[Edit]:
     """Every edit of every program of the pass, its forward pass included.
 
     >>> edits = edits_of("rnn_cell_backward")
-    >>> next(e.name for e in edits if e.rule == "operand" and e.target == "dWaa")
-    'dWaa: da_next in place of dtanh'
+    >>> next(e.name for e in edits if e.what == "a_next in place of a_prev")
+    'dWaa: a_next in place of a_prev'
     """
     for form, function_ in groups(like):
         yield from edits(like.split("_")[0], form, function_)
