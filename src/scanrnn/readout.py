@@ -12,7 +12,9 @@ the number of classes::
         L = Σₙ wₙ ℓₙ          (sum)
         Lₙ = wₙ ℓₙ            (none)
 
-(4) has a value for each of the three lines of (3).
+(4) has a value for each of the three lines of (3). Each is linear in dL or dl, and is
+written once, as the way back; forward mode is its transpose, of which JAX makes the way
+back again.
 
 `plain_dense` and `plain_softmax_cross_entropy` are the same numbers, written another
 way and left to JAX's own differentiation: the oracles.
@@ -32,6 +34,7 @@ from jax.typing import ArrayLike, DTypeLike
 from .engine.arrays import as_array, as_arrays
 from .engine.checks import within
 from .engine.mesh import vary_along, varying_axes
+from .engine.operands import pushed
 from .engine.products import affine, affine_vjp, floating, is_tokens, plus, wide
 from .engine.trees import cast_like
 from .engine.values import flag, fraction, one_of, shown, whole_number
@@ -196,57 +199,54 @@ def _loss(reduction: Any, label_smoothing: Any) -> _Loss:
     )
 
 
-@jax.custom_vjp
+@jax.custom_jvp
 def _dense(params: DenseParams, hs: Array) -> Array:
     return affine(hs, *params)  # (1)
 
 
-def _dense_forward(params: DenseParams, hs: Array) -> tuple[Array, Any]:
-    return affine(hs, *params), (params, hs)
+@functools.partial(_dense.defjvp, symbolic_zeros=True)
+def _dense_jvp(primals: Any, tangents: Any) -> tuple[Array, Array]:
+    params, hs = primals
+
+    def pull(d_logits: Array) -> tuple[DenseParams, Array]:
+        d_hs, d_w, d_b = affine_vjp(hs, params.w, params.b, d_logits)  # (5)
+        assert d_hs is not None  # only tokens have none, and dense takes floats
+        d_params = cast_like(DenseParams(d_w, d_b), params)
+        return d_params, d_hs.astype(hs.dtype)
+
+    logits = affine(hs, *params)
+    return logits, pushed(pull, logits, tangents)
 
 
-def _dense_backward(saved: Any, d_logits: Array) -> tuple[DenseParams, Array]:
-    params, hs = saved
-    d_hs, d_w, d_b = affine_vjp(hs, params.w, params.b, d_logits)  # (5)
-    assert d_hs is not None  # only tokens have none, and dense takes floats
-    d_params = cast_like(DenseParams(d_w, d_b), params)
-    return d_params, d_hs.astype(hs.dtype)
-
-
-_dense.defvjp(_dense_forward, _dense_backward)
-
-
-@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+@functools.partial(jax.custom_jvp, nondiff_argnums=(0,))
 def _cross_entropy(loss: _Loss, logits: Array, labels: Array, weights: Array) -> Array:
     return _forward(loss, logits, labels, weights)[0]
 
 
-def _cross_entropy_forward(
-    loss: _Loss, logits: Array, labels: Array, weights: Array
-) -> tuple[Array, Any]:
+@functools.partial(_cross_entropy.defjvp, symbolic_zeros=True)
+def _cross_entropy_jvp(loss: _Loss, primals: Any, tangents: Any) -> tuple[Array, Array]:
+    logits, labels, weights = primals
     value, losses, log_sum = _forward(loss, logits, labels, weights)
-    return value, (logits, labels, weights, value, losses, log_sum)
 
+    def pull(d_value: Array) -> tuple[Array, Array]:
+        softmax = jnp.exp(logits.astype(log_sum.dtype) - log_sum[..., None])
+        smoothed = softmax - loss.smoothing / logits.shape[-1]
+        difference = jnp.where(
+            _one_hot(logits, labels), smoothed - (1 - loss.smoothing), smoothed
+        )
+        own = losses
+        if loss.reduction == "mean":
+            d_value = d_value / _total(weights)
+            own = losses - value
+        left_out = weights[..., None] == 0
+        difference = jnp.where(left_out, 0, difference)
+        shares = (d_value * weights)[..., None]
+        d_logits = jnp.where(left_out, 0, shares * difference)  # (4)
+        d_weights = d_value * own
+        return d_logits.astype(logits.dtype), d_weights.astype(weights.dtype)
 
-def _cross_entropy_backward(
-    loss: _Loss, saved: Any, d_value: Array
-) -> tuple[Array, None, Array]:
-    logits, labels, weights, value, losses, log_sum = saved
-    softmax = jnp.exp(logits.astype(log_sum.dtype) - log_sum[..., None])
-    smoothed = softmax - loss.smoothing / logits.shape[-1]
-    difference = jnp.where(
-        _one_hot(logits, labels), smoothed - (1 - loss.smoothing), smoothed
-    )
-    if loss.reduction == "mean":
-        d_value = d_value / _total(weights)
-        losses = losses - value
-    shares = (d_value * weights)[..., None]
-    d_logits = jnp.where(shares == 0, 0, shares * difference)  # (4)
-    d_weights = d_value * losses
-    return d_logits.astype(logits.dtype), None, d_weights.astype(weights.dtype)
-
-
-_cross_entropy.defvjp(_cross_entropy_forward, _cross_entropy_backward)
+    d_logits, _, d_weights = tangents
+    return value, pushed(pull, value, (d_logits, d_weights))
 
 
 def _forward(

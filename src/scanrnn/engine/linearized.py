@@ -26,13 +26,12 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax import Array, lax
-from jax.custom_derivatives import SymbolicZero
 
 from ..cell import Cell, State
 from .blocks import Blocks, Index, join, pick, view, walk
 from .forward import forward, handed_out, values
 from .mesh import lie_like, vary_along, varying_axes
-from .operands import known_first
+from .operands import is_zero, known_first
 from .products import wide
 from .scan import Course, Task
 from .trees import choose, narrow, widen
@@ -237,10 +236,6 @@ def _is_float(leaf: Any) -> bool:
     return jnp.issubdtype(leaf.dtype, jnp.inexact)
 
 
-def _is_zero(leaf: Any) -> bool:
-    return isinstance(leaf, SymbolicZero)
-
-
 def _floats(tree: Any) -> Floats:
     return [leaf for leaf in jax.tree.leaves(tree) if _is_float(leaf)]
 
@@ -259,9 +254,9 @@ def _opened(tree: Any) -> tuple[Floats, Callable[[Floats], Any]]:
 
 def _tangents(d_tree: Any, tree: Any) -> Tangents:
     """The tangents of the leaves of floats; None where they are known to be zero."""
-    found = jax.tree.leaves(d_tree, is_leaf=_is_zero)
+    found = jax.tree.leaves(d_tree, is_leaf=is_zero)
     return [
-        None if _is_zero(d) else d
+        None if is_zero(d) else d
         for d, leaf in zip(found, jax.tree.leaves(tree), strict=True)
         if _is_float(leaf)
     ]
