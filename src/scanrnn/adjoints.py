@@ -23,15 +23,15 @@ from jax import Array
 from jax.typing import ArrayLike
 
 from .cell import Cell, Params, State
-from .engine.arrays import Layout, as_array, as_arrays
+from .engine.arrays import as_array, as_arrays
 from .engine.backward import join_streams, pull_back
-from .engine.checks import check_outputs, check_state
+from .engine.checks import check_alike, check_outputs, check_state
 from .engine.mesh import vary_along, varying_axes
-from .engine.scan import Course, Task, prepared, run, states_before
+from .engine.scan import Course, prepared, run, states_before
 from .engine.trees import cast_like, choose, widen
 from .engine.values import flag
 from .engine.ways import Stored
-from .unroll import Given, task_of
+from .unroll import Asked, Given, task_of
 
 
 class Adjoints(NamedTuple):
@@ -109,8 +109,9 @@ def adjoints(
     0.0
     """
     given = Given(start, lengths, mask, resets, reset_to)
-    cell, task, layout, leave = task_of(cell, params, xs, given, batch_first)
-    d_hs, d_final = _cotangents(cell, task, layout, d_outputs, d_final)
+    asked = task_of(cell, params, xs, given, batch_first)
+    d_hs, d_final = _cotangents(cell, asked, d_outputs, d_final)
+    cell, task, layout, leave = asked
     axes = varying_axes((task, d_hs, d_final))
     task, d_hs, d_final = vary_along((task, d_hs, d_final), axes)
     task = prepared(cell, task)
@@ -129,13 +130,10 @@ def adjoints(
 
 
 def _cotangents(
-    cell: Cell,
-    task: Task,
-    layout: Layout,
-    d_outputs: ArrayLike,
-    d_final: State | None,
+    cell: Cell, asked: Asked, d_outputs: ArrayLike, d_final: State | None
 ) -> tuple[Array, State]:
     """Checked; zero where a step is masked, and where d_final is not given."""
+    _, task, layout, leave = asked
     xs, dtype = task.sequence.xs, task.start.h.dtype
     d_hs = layout.enter(as_array("d_outputs", d_outputs))
     check_outputs("d_outputs", d_hs, xs, task.start)
@@ -143,5 +141,9 @@ def _cotangents(
         d_final = jax.tree.map(jnp.zeros_like, task.start)
     else:
         d_final = layout.enter_state(as_arrays("d_final", d_final))
-        check_state(cell, d_final, xs, dtype, "d_final")
+        if cell.enter is None:
+            check_state(cell, d_final, xs, dtype, "d_final")
+        else:  # of the form that its states have
+            check_alike("d_final", d_final, leave(task.start))
+            d_final = cell.enter(task.params, xs, d_final)[1]
     return choose(task.sequence.skips, jnp.zeros_like(d_hs), d_hs), d_final

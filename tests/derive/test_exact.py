@@ -298,3 +298,20 @@ def test_compiled_the_numbers_are_the_same(way):
     got = jax.jit(lambda *a: jax.vjp(run, *a)[1](oracle("gru of joined inputs")[0]))
     want = by_numpy(lambda *a: jax.vjp(run, *a)[1](oracle("gru of joined inputs")[0]))
     assert_close(got(*case[1:]), want(*case[1:]), steps=4 * T)
+
+
+def test_adjoints_take_the_cotangent_of_a_final_state_of_the_step_s_own_form():
+    cell = sr.derive(lambda w, h, x: (jnp.tanh(x @ w + h),) * 2)
+    w, xs, start = jnp.ones((X, H)) / 3, jnp.ones((T, B, X)), jnp.zeros((B, H))
+    d_hs, d_final = jnp.ones((T, B, H)), 3 * jnp.ones((B, H))
+    streams = sr.adjoints(cell, w, xs, d_hs, start, d_final=d_final)
+    d_step = 1 - sr.unroll(cell, w, xs, start).outputs ** 2
+
+    def loss(start):
+        run = sr.unroll(cell, w, xs, start)
+        return jnp.sum(run.outputs) + 3 * jnp.sum(run.final)
+
+    d_start = by_numpy(jax.grad(loss))(start)
+    np.testing.assert_allclose(streams.total[0] * d_step[0], d_start, rtol=1e-12)
+    with pytest.raises(ValueError, match="d_final as the state before the first step"):
+        sr.adjoints(cell, w, xs, d_hs, start, d_final=d_final[:, 1:])

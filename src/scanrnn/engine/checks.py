@@ -83,6 +83,22 @@ def check_state(
             )
 
 
+def check_alike(name: str, state: Any, expected: Any) -> None:
+    """A state of the form, the shapes and the dtypes of another one."""
+    structure: Any = jax.tree.structure(state)
+    is_alike = structure == jax.tree.structure(expected) and all(
+        (one.shape, one.dtype) == (other.shape, other.dtype)
+        for one, other in zip(
+            jax.tree.leaves(state), jax.tree.leaves(expected), strict=True
+        )
+    )
+    if not is_alike:
+        raise ValueError(
+            f"expected {name} as the state before the first step is, "
+            f"{shown(expected)}, got {shown(state)}"
+        )
+
+
 def check_outputs(name: str, hs: Array, xs: Array, start: State) -> None:
     """Something of the shape and dtype of the outputs, (T, B, H)."""
     shape = (*xs.shape[:2], *start.h.shape[1:])
