@@ -33,7 +33,9 @@ LIKES = (
 def rank(verdict: Verdict, names: set[str]) -> int | None:
     """The place of the mistake among the suspects, from 1; None if it is missing."""
     for place, suspicion in enumerate(verdict.suspicions, start=1):
-        same = {frozenset(suspicion.names)}
+        # What is plain to see, all zero, is said before the name.
+        told = [n for n in suspicion.names if not n.startswith("everything is")]
+        same = {frozenset(told)}
         same |= {frozenset(a.split(" and ")) for a in suspicion.alike}
         if frozenset(names) in same:
             return place
