@@ -235,6 +235,39 @@ MUTANTS = {
         "d_h_prev = d_h * tape.z",
         cell="gru-reset-before",
     ),
+    # Forward mode, and the gradient that JAX makes of it.
+    "the tangents of the pre-activations are dropped": Mutant(
+        "engine/linearized.py",
+        "beside = widen([*d_delta, *d_summed])",
+        "beside = jax.tree.map(jnp.zeros_like, widen([*d_delta, *d_summed]))",
+        judge="tangents",
+    ),
+    "a reset does not replace the tangent": Mutant(
+        "engine/linearized.py",
+        "d_state = choose(reset, d_reset_to, d_state)  # (2)",
+        "pass",
+        judge="tangents",
+    ),
+    "a skipped step loses the tangent": Mutant(
+        "engine/linearized.py",
+        "after = choose(skip, d_state, after)",
+        "pass",
+        judge="tangents",
+    ),
+    "the transpose of collect is read at zeros": Mutant(
+        "engine/linearized.py",
+        "return narrow(deltas, task.start)",
+        "return jax.tree.map(jnp.zeros_like, narrow(deltas, task.start))",
+        cell="gru-reset-before",
+        judge="tangents",
+    ),
+    "tangents go against the walk": Mutant(
+        "engine/linearized.py",
+        "reverse=course.reverse,\n            unroll=course.unroll,",
+        "reverse=not course.reverse,\n            unroll=course.unroll,",
+        way="recomputed",
+        judge="tangents",
+    ),
     # The readout.
     "softmax without minus one-hot": Mutant(
         "readout.py",

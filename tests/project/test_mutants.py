@@ -46,6 +46,14 @@ def gradient(mutant, sr, place):
     return equal(got, oracle(mutant.cell, mutant.option))
 
 
+def tangents(mutant, sr, place):
+    """The gradient by `Linearized`, which is the transpose of its tangents."""
+    case = padded(problem(mutant.cell, mutant.option, sr))
+    way = sr.Linearized(WAYS[mutant.way](sr))
+    _, got = there_and_back(case, sr, backward=way)
+    return equal(got, oracle(mutant.cell, mutant.option))
+
+
 @functools.cache
 def oracle(cell, option):
     return there_and_back(problem(cell, option), backward=scanrnn.Autodiff())[1]
@@ -226,6 +234,7 @@ def going_back(cell, option):
 
 JUDGES = {
     "gradient": gradient,
+    "tangents": tangents,
     "readout": readout,
     "feedback": feedback,
     "windows": windows,
