@@ -45,18 +45,20 @@ class Clocked(NamedTuple):
     megabytes: float
 
 
-def losses(
-    case: str, way: Any
-) -> tuple[dict[str, Callable[..., Any]], tuple[Any, Any]]:
-    """What is timed, as functions of params and inputs, and those."""
+def losses(case: str, way: Any) -> tuple[dict[str, Callable[..., Any]], Any]:
+    """What is timed, as functions of params, inputs and their tangents; and those."""
     name, _, size = case.partition(":")
     steps, batch, inputs, hidden = map(int, size.split("x"))
     cell = CELLS[name](hidden)
-    arguments = cell.init(jax.random.key(0), inputs), drawn(steps, batch, inputs)
+    # Tangents of their own: with those of others the compiler finds products twice.
+    arguments = (
+        *(cell.init(jax.random.key(0), inputs), drawn(steps, batch, inputs)),
+        *(cell.init(jax.random.key(1), inputs), drawn(steps, batch, inputs, seed=2)),
+    )
     weights = drawn(steps, batch, hidden, seed=1)
 
     def loss(backward: Any) -> Callable[..., Any]:
-        def of(params: Any, xs: Any) -> Any:
+        def of(params: Any, xs: Any, *tangents: Any) -> Any:
             return jnp.vdot(
                 weights, sr.unroll(cell, params, xs, backward=backward).outputs
             )
@@ -64,7 +66,7 @@ def losses(
         return of
 
     def pushed(backward: Any) -> Callable[..., Any]:
-        return lambda *args: jax.jvp(loss(backward), args, args)
+        return lambda *args: jax.jvp(loss(backward), args[:2], args[2:])
 
     def gradient(backward: Any) -> Callable[..., Any]:
         return jax.value_and_grad(loss(backward), (0, 1))

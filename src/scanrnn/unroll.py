@@ -95,14 +95,15 @@ def unroll(
         unroll: steps per iteration of the loop, as in `jax.lax.scan`.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
-            in time and memory. `Budget(bytes)` takes the fastest that fits.
+            in time and memory. `Budget(bytes)` takes the fastest that fits;
+            `Linearized(of)` is one of the first three with forward mode.
 
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are
         empty and the final state is the start.
 
-        None of the ways back but `Autodiff()` has forward mode (`jax.jvp`,
-        `jax.jacfwd`, `jax.linearize`): JAX says so itself when it is asked for.
+        Forward mode (`jax.jvp`, `jax.jacfwd`, `jax.linearize`) is what `Linearized(of)`
+        and `Autodiff()` have: of the others JAX says so when it is asked for.
 
     Raises:
         ValueError: if a shape, a dtype or a value does not fit; it says what was

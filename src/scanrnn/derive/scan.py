@@ -47,7 +47,7 @@ def scan(
         reverse: from the last step to the first.
         unroll: steps per iteration of the loop.
         backward: the way back: `Stored()`, `Recomputed(block)`, `Checkpointed(every)`,
-            or `Autodiff()`, which is `lax.scan` itself.
+            `Linearized(of)`, or `Autodiff()`, which is `lax.scan` itself.
 
     Returns:
         The carry after the last step, and the ys of all steps, stacked.

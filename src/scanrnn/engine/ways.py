@@ -64,8 +64,8 @@ class Part(NamedTuple):
 class Stored:
     """Keeps the tape of every step: fastest as a rule, and largest.
 
-    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
-    `Autodiff()`.
+    For forward mode (`jax.jvp`, `jax.jacfwd`, `jax.linearize`) there is
+    `Linearized(Stored())`.
 
     Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
     the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
@@ -103,8 +103,8 @@ class Stored:
 class Recomputed:
     """Keeps the states alone; rebuilds the tapes of a block of steps at a time.
 
-    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
-    `Autodiff()`.
+    For forward mode (`jax.jvp`, `jax.jacfwd`, `jax.linearize`) there is
+    `Linearized(Recomputed(block))`.
 
     All states are known when the way back begins, so the tapes of a whole block come
     from one batched product. Bytes kept: the states, T·B·H (`lstm`: twice that), of
@@ -146,8 +146,8 @@ class Recomputed:
 class Checkpointed:
     """Keeps every k-th state; runs each segment again, with its tapes.
 
-    It has no forward mode: for `jax.jvp`, `jax.jacfwd` and `jax.linearize` use
-    `Autodiff()`.
+    For forward mode (`jax.jvp`, `jax.jacfwd`, `jax.linearize`) there is
+    `Linearized(Checkpointed(every))`.
 
     Bytes kept: T/k states; and k steps of states and tapes while the way back runs.
     Costs one more forward pass.
@@ -185,8 +185,7 @@ class Checkpointed:
 class Autodiff:
     """No rule of our own: JAX differentiates the plain scan.
 
-    The oracle of the other ways, and the way to forward mode (`jax.jvp`,
-    `jax.jacfwd`), which a `jax.custom_vjp` does not have.
+    The oracle of the other ways, in both directions.
     """
 
 
