@@ -26,7 +26,7 @@ from shared.study import console
 
 import scanrnn as sr
 
-CELLS = {"rnn": sr.rnn, "gru": sr.gru, "lstm": sr.lstm}
+CELLS: dict[str, Any] = {"rnn": sr.rnn, "gru": sr.gru, "lstm": sr.lstm}
 WAYS = {
     "stored": sr.Stored(),
     "recomputed": sr.Recomputed(),
