@@ -42,7 +42,9 @@ def products(cell: sr.Cell, way: str, by: By) -> tuple[int, int]:
     text = compiled(cell, way, by, block=4, unroll=1).as_text()
     shapes = re.findall(r"= \w+\[([\d,]*)\]\S* dot\(", text)
     matrices = [leaf for leaf in jax.tree.leaves(params_of(cell)) if leaf.ndim == 2]
-    of_weights = {"{},{}".format(*leaf.shape) for leaf in matrices}
+    of_weights = {  # as they are, or turned
+        "{},{}".format(*shape) for m in matrices for shape in (m.shape, m.shape[::-1])
+    }
     return len(shapes), sum(shape in of_weights for shape in shapes)
 
 

@@ -63,7 +63,7 @@ def placement(
     over all of time: (2, 3) · (3, 4)
     in the loop, each step: (2, 4) · (4, 4)
     gradients that left the loop: ['u'], ['w']
-    tape: 16 bytes a step and sequence
+    tape: 0 bytes a step and sequence
     """
     project = cell.project if isinstance(cell, Cell) else None
     if getattr(project, "__module__", None) != derive.__module__:

@@ -57,6 +57,7 @@ def test_other_blocks_are_proved_too(way):
     assert prove(RNN, ways=[way], steps=[4], draws=1).passed
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("make", "hidden", "batch", "inputs"), [(sr.lstm, 1, 1, 1), (sr.gru, 3, 1, 2)]
 )
