@@ -76,6 +76,19 @@ LINES = {
     "by m": "dba += gradients['dba'] / m",
     "by T": "dWax += gradients['dWax'] / T_x",
     "clipped": "da_prevt = np.clip(gradients['da_prev'], -1, 1)",
+    "one term divided": "da_next = da[:, :, t] / T_x + da_prevt",
+    "the start of time": "dWaa += np.dot(dz, (a_next if t == 0 else a_prev).T)",
+    "a line that a step skips": "if t > 0: da_prevt = gradients['da_prev']",
+    "the sum of the weights": "dba = np.sum(dWaa, axis=1, keepdims=True)",
+    "the mean slope": "dWax = np.dot(da_next, xt.T) * np.mean(1 - a_next ** 2, axis=1, "
+    "keepdims=True)",
+    "cut in the other order": "dxt = dconcat[:xt.shape[0], :]",
+    "before its slope": "dbi = np.sum(di, axis=1, keepdims=True)",
+    "the function for its slope": "dit = di * sigmoid(it)",
+    "a coupled gate": "dcc = dc * (1 - ft)",
+    "on the tape before its function": "cache = (np.dot(Waa, a_prev) + np.dot(Wax, xt) "
+    "+ ba, a_prev, xt, parameters)",
+    "a softmax over the examples": "yt_pred = softmax((np.dot(Wya, a_next) + by).T).T",
     "a dtype": "dx = np.zeros((n_x, m, T_x), int)",
 }
 

@@ -12,8 +12,10 @@ from scanrnn.verify.grading.edits import edits
 from scanrnn.verify.grading.mistakes import of
 from scanrnn.verify.grading.mutants import mutant
 from scanrnn.verify.grading.replay import replay
+from scanrnn.verify.grading.search import pairs
 from scanrnn.verify.grading.search.marks import marks, same
 from scanrnn.verify.grading.search.plain import everything
+from scanrnn.verify.grading.search.shipped import table
 from scanrnn.verify.grading.search.slips import Edited, fit
 
 RIGHT = mutant("rnn_backward")
@@ -69,6 +71,25 @@ def test_edits_of_one_place_do_not_combine():
     other = rnn_edit("course", "rnn_cell_backward", "dWax = np.dot(da_next, xt.T)")
     assert not fit(one, whole)  # one replaces what the other edits
     assert fit(one, other)
+
+
+def test_two_edits_are_made_in_one_program_where_there_is_one():
+    known = table("rnn_backward")
+    every = [list(edits_in(known, i)) for i in range(0, known.size, 3)]
+    # The first of each would not do: they stand in programs of other conventions.
+    one, two = next(
+        (3 * i, 3 * j)
+        for i, a in enumerate(every)
+        for j, b in enumerate(every)
+        if a and b and a[0].form != "rows" and b[0].form == "rows"
+        if any(fit(x, y) for x in a for y in b)
+    )
+    edits = pairs._pair(known, one, two).both.edits
+    assert len({edit.program.convention for edit in edits}) == 1
+
+
+def edits_in(known, i):
+    return (s.edits[0] for s in known.slips(i) if isinstance(s, Edited))
 
 
 def test_few_digits_are_never_called_certain():
@@ -201,3 +222,34 @@ def test_the_first_wrong_step_is_told_where_it_depends_on_t(change, steps):
     # What reaches the start hides whether a step or what it was handed is wrong.
     assert {leaf: found[leaf] for leaf in steps} == steps
     assert found.keys() <= {*steps, "da0"}
+
+
+def rows_forward(x, h0, Wx, Wh, b):
+    h, tape = [], []
+    for t in range(x.shape[1]):
+        before = h[-1] if h else h0
+        h.append(np.tanh(x[:, t] @ Wx + before @ Wh + b))
+        tape.append((x[:, t], before, h[-1], Wx, Wh))
+    return np.stack(h, 1), tape
+
+
+def rows_backward(dh, tape):
+    """Each step first, then the one after it: time runs forwards."""
+    carry, dx, sums = 0.0, [], (0, 0, 0)
+    for t in range(dh.shape[1]):
+        x, before, h, Wx, Wh = tape[t]
+        dz = (dh[:, t] + carry) * (1 - h * h)
+        carry = dz @ Wh.T
+        dx.append(dz @ Wx.T)
+        step = (x.T @ dz, before.T @ dz, dz.sum(0))
+        sums = tuple(a + b for a, b in zip(sums, step, strict=True))
+    return np.stack(dx, 1), carry, *sums
+
+
+def test_a_step_that_earlier_ones_spoil_is_told_where_each_end_alone_is_right():
+    verdict = grade(rows_backward, forward=rows_forward, convention="ntd")
+    steps = {
+        r.leaf: r.step for r in verdict.rows if not r.passed and r.step is not None
+    }
+    assert set(steps) == {"dx", "dh0", "dWx", "dWh", "db"}
+    assert len(set(steps.values())) == 1

@@ -40,10 +40,10 @@ def with_steps(verdict: Verdict, whole: Run, seconds: float) -> Verdict:
     """Adds the error by leaf and step, and the streams of gradient, of one run."""
     if whole.found.failure:
         return verdict
-    alone, _ = _added(whole, _suffixes(whole, seconds))
+    alone, in_suffix = _added(whole, _suffixes(whole, seconds))
     first = {leaf: _first(steps) for leaf, steps in alone.items()}
     if any(step is not None for step in first.values()):
-        first = _decided(first, whole, seconds)
+        first = _decided(first, in_suffix, whole, seconds)
     errors = {leaf: tuple(at.error for at in alone[leaf][::-1]) for leaf in alone}
     title = whole.trial.title
     rows = tuple(
@@ -61,13 +61,23 @@ def _first(steps: list[Added]) -> int | None:
 
 
 def _decided(
-    alone: dict[str, int | None], whole: Run, seconds: float
+    alone: dict[str, int | None],
+    in_suffix: dict[int, int | None],
+    whole: Run,
+    seconds: float,
 ) -> dict[str, int | None]:
-    """The first wrong step of every leaf, from both ways and from dx."""
+    """The first wrong step of every leaf, from both ways and from dx.
+
+    Args:
+        alone: what the runs on the last steps alone tell.
+        in_suffix: where dx is wrong in each of them.
+    """
     silent, in_time = _added(whole, _silenced(whole, seconds))
     overwritten = _overwritten(whole)
     convention = whole.trial.convention
-    sure = not convention.own_caches or convention.time_axis == 2
+    # Where no suffix could be run, silence is all that tells.
+    sure = not convention.own_caches or convention.time_axis == 2 or _is_lost(whole)
+    of_dx = _wrong_in_time(whole.trial, whole.found, _right(whole.trial))
     found: dict[str, int | None] = {}
     for leaf, step in alone.items():
         if leaf in STARTS or step is None:
@@ -81,10 +91,23 @@ def _decided(
         other = at if at is not None and at < other else other
         # Where both halves are a stranger's, a wrong one may be awake in silence.
         found[leaf] = other if sure else min(step, other)
-    of_dx = in_time.get(0)
+    if of_dx is not None and in_suffix.get(of_dx, of_dx) is None and _all(alone):
+        # Right as long as no step before it runs: so it is the steps before, or their
+        # caches, that spoil the gradient there, and all that is made of it.
+        found = {k: s if s is None else max(s, of_dx) for k, s in found.items()}
+    if _is_lost(whole) and _all(alone):
+        # A silent step may leave no state behind, and then hides a wrong gate after it
+        # from the weights of the state alone.
+        latest = max((s for s in found.values() if s is not None), default=None)
+        found = dict.fromkeys(found, latest)
     for leaf in set(alone) & set(STARTS):
         found[leaf] = _of_the_start(alone[leaf], {**found, "dx": of_dx}, alone)
     return found
+
+
+def _all(alone: dict[str, int | None]) -> bool:
+    """Whether every sum over steps is wrong."""
+    return all(s is not None for leaf, s in alone.items() if leaf not in STARTS)
 
 
 def _of_the_start(
@@ -171,15 +194,19 @@ def _added(
 def _suffixes(whole: Run, seconds: float) -> Iterator[tuple[int, Trial, Found]]:
     """Runs on the last steps alone, more and more of them, until one fails."""
     case, convention = whole.trial.case, whole.trial.convention
-    # Its own forward pass has no way to take the memory before a step.
-    lost = convention.own_caches and case.like.startswith("lstm")
-    for step in range(_steps(case) - 1, 0, -1) if not lost else ():
+    for step in range(_steps(case) - 1, 0, -1) if not _is_lost(whole) else ():
         trial = whole.trial._replace(case=_suffix(case, step))
         found = convention.run(trial.case, seconds)
         if found.failure:
             return
         yield step, trial, found
     yield 0, whole.trial, whole.found
+
+
+def _is_lost(whole: Run) -> bool:
+    """Whether its own forward pass has no way to take the memory before a step."""
+    case = whole.trial.case
+    return whole.trial.convention.own_caches and case.like.startswith("lstm")
 
 
 def _silenced(whole: Run, seconds: float) -> Iterator[tuple[int, Trial, Found]]:

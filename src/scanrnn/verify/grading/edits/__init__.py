@@ -12,7 +12,7 @@ from typing import Any
 
 from ..programs import Program, program, programs
 from ..programs.tree import at
-from . import derivatives, factors, flow, operands, places, products, scaling
+from . import couplings, derivatives, factors, flow, operands, places, products, scaling
 from .context import Function, function
 from .context import places as spots
 from .edit import Change as Change
@@ -29,8 +29,10 @@ RULES: tuple[Rule, ...] = (
     *places.RULES,
     *flow.RULES,
     *scaling.RULES,
+    *couplings.RULES,
 )
 CARRIES = ("da_prevt", "dc_prevt", "dprev_h", "dprev_c")
+LIKELY = 1.2  # what is looked for at all gates but one costs less
 TOGETHER = 0.3  # what an edit of several places costs more than one of them
 
 
@@ -103,6 +105,9 @@ def _together(program: Program, name: str, singles: list[Edit]) -> Iterator[Edit
                 groups.setdefault((edit.key, kind), []).append(edit)
                 if kind != "carry":
                     groups.setdefault((edit.key, "W and db"), []).append(edit)
+            if edit.cost < LIKELY:
+                for but in _but(program, written(at(tree, line))):
+                    groups.setdefault((edit.key, but), []).append(edit)
     seen: set[tuple[Any, ...]] = set()
     for key, group in groups.items():
         apart = _apart(group)
@@ -115,6 +120,7 @@ def _together(program: Program, name: str, singles: list[Edit]) -> Iterator[Edit
         where = "everywhere" if len(lines) > 1 else "in the whole line"
         if len(key) == 2 and isinstance(key[1], str):
             where = "in both carries" if key[1] == "carry" else f"in every d{key[1]}"
+            where = key[1] if key[1].startswith("everywhere") else where
         yield first._replace(
             swaps=tuple(swap for edit in apart for swap in edit.swaps),
             what=f"{first.what}, {where}",
@@ -149,6 +155,14 @@ def _kind(target: str) -> str:
     if target in CARRIES:
         return "carry"
     return target[1] if target[:2] in ("dW", "db") else ""
+
+
+def _but(program: Program, target: str) -> Iterator[str]:
+    """The groups of lines without those of one gate, of which this line is one."""
+    if program.cell == "lstm" and program.convention == "course":
+        for last in "oc":
+            if f"d{last}" not in target[:3]:
+                yield f"everywhere but for gate {last}"
 
 
 def _apart(group: list[Edit]) -> list[Edit]:

@@ -110,6 +110,7 @@ def _tanh_forms(y: ast.expr) -> Iterator[tuple[ast.expr, str, float]]:
     yield power(minus(ONE, tanh)), "", 1.7
     sig = _call("sigmoid", y)
     yield times(sig, minus(ONE, sig)), "as that of the sigmoid, applied again", 1.4
+    yield sig, "", 1.6
     yield times(number(2), y, minus(ONE, square)), "", 2.0
     yield over(ONE, power(_call("np.cosh", y))), "", 1.5
     yield times(minus(number(0), number(2)), y), "", 1.9
@@ -124,6 +125,11 @@ def _sigmoid_forms(y: ast.expr) -> Iterator[tuple[ast.expr, str, float]]:
     yield minus(ONE, square), "as that of tanh", 1.0
     sig = _call("sigmoid", y)
     yield times(sig, minus(ONE, sig)), "of the sigmoid again", 1.0
+    yield sig, "", 1.2
+    yield minus(ONE, sig), "", 1.4
+    yield times(sig, one_less), "", 1.4
+    yield times(y, minus(ONE, sig)), "", 1.4
+    yield _call("np.tanh", y), "", 1.6
     yield minus(ONE, power(_call("np.tanh", y))), "as that of tanh, applied again", 1.2
     yield times(y, plus(ONE, y)), "", 1.2
     yield times(y, minus(y, ONE)), "", 1.2

@@ -123,7 +123,9 @@ def shown(line: ast.AST) -> str:
     if isinstance(line, ast.For):
         return f"for {text(line.target)} in {text(line.iter)}:"
     if isinstance(line, ast.If):
-        return "; ".join(map(text, line.body))
+        always = isinstance(line.test, ast.Constant)
+        test = "" if always else f"if {text(line.test)}: "
+        return test + "; ".join(map(text, line.body))
     if isinstance(line, ast.Pass):
         return "(the line is missing)"
     return text(line)

@@ -220,7 +220,9 @@ def moved(known: Function, node: Any, line: Any) -> Iterator[Change]:
             if after:
                 flat[-1] = (flat[-1][0], times(flat[-1][1], *after))
             new = total(flat)
-            yield Change(new, "parentheses", what + short(new), 1.0, "parentheses")
+            kind = "of a slope" if is_number(inner[0][1], 1) else "of a sum"
+            key = f"parentheses {kind}"
+            yield Change(new, "parentheses", what + short(new), 1.0, key)
             for shift in range(len(after)):  # they close later
                 wide = [
                     *inner[:-1],
@@ -228,7 +230,8 @@ def moved(known: Function, node: Any, line: Any) -> Iterator[Change]:
                 ]
                 new = times(*before, total(wide), *after[shift + 1 :])
                 says = f"parentheses close too late: {short(new)}"
-                yield Change(new, "parentheses", says, 1.2, f"parentheses {shift}")
+                key = f"parentheses {kind} {shift}"
+                yield Change(new, "parentheses", says, 1.2, key)
             if len(inner) == 2 and len(parts) > 1:
                 first = total(
                     [(inner[0][0], times(*before, inner[0][1], *after)), inner[1]]

@@ -49,6 +49,11 @@ def _other_slices(known: Function, part: Any) -> Iterator[tuple[ast.expr, str]]:
             else ast.Slice(None, negative(edge))
         )
         yield end, "counted from the end"
+        width = _width(known)
+        if width:  # as if what was joined began with the inputs
+            n = parse(width)
+            other = ast.Slice(n, None) if low is None else ast.Slice(None, n)
+            yield other, "of the other order"
         for size in ("n_x", "D", "m"):
             if size in known.variables:
                 n = name(size)
@@ -57,6 +62,14 @@ def _other_slices(known: Function, part: Any) -> Iterator[tuple[ast.expr, str]]:
     for block in blocks:
         if text(block) != text(part):
             yield block, f"block {text(block)}"
+
+
+def _width(known: Function) -> str:
+    """How many inputs there are, where states and inputs are joined."""
+    if "concat" not in known.variables:
+        return ""
+    names = {"n_x": "n_x", "xt": "xt.shape[0]"}
+    return next((words for n, words in names.items() if n in known.variables), "")
 
 
 def _blocks(known: Function) -> tuple[str, ...]:
@@ -117,6 +130,13 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = item(inner, parse(cut).slice)  # type: ignore[attr-defined]
             what = f"the {word} example alone"
             yield Change(new, "axis", what, 1.4, what)
+        for place, word in ((0, "first"), (-1, "last")):
+            zero = ast.BinOp(number(0), ast.Mult(), node)
+            cut = f"x[{place}]" if rows else f"x[[{place}]]"
+            one = item(node, parse(cut).slice)  # type: ignore[attr-defined]
+            what = f"the {word} entry of the sum in all places"
+            yield Change(ast.BinOp(one, ast.Add(), zero), "axis", what, 1.4, what)
+        yield from _other_sums(known, node, axis.value)
     if "keepdims" in options:
         flat = ast.Call(
             node.func, [inner], [k for k in node.keywords if k.arg == "axis"]
@@ -124,6 +144,21 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(flat, "axis", "keepdims=True is missing", 1.0, "no keepdims")
     squared = ast.Call(node.func, [power(inner)], node.keywords)
     yield Change(squared, "sum", "a sum of squares", 2.0, "squares")
+
+
+def _other_sums(known: Function, node: Any, axis: Any) -> Iterator[Change]:
+    """The sum of another array that has as many rows: of dW for that of dz."""
+    inner = node.args[0]
+    mine = known.shapes.get(text(inner), ())
+    if len(mine) != 2:
+        return
+    for other, shape in known.shapes.items():
+        fits = len(shape) == 2 and shape[1 - axis] == mine[1 - axis]
+        if fits and shape != mine and not other[0].isupper():
+            new = ast.Call(node.func, [name(other), *node.args[1:]], node.keywords)
+            what = f"the sum of {other} and not of {text(inner)}"
+            cost = 1.3 if other[-1] == text(inner)[-1] or "W" in other else 1.8
+            yield Change(new, "operand", what, cost, f"sum of {other[:2]}")
 
 
 def _attribute(function: str) -> ast.expr:

@@ -6,7 +6,22 @@ from typing import Any
 
 from .context import Function
 from .edit import Change
-from .nodes import called, is_value, name, over, parse, text, times
+from .nodes import (
+    called,
+    factors,
+    is_number,
+    is_turned,
+    is_value,
+    item,
+    name,
+    number,
+    over,
+    parse,
+    terms,
+    text,
+    times,
+    total,
+)
 
 LIMITS = ("1", "5", "10", "0.5", "0.1")
 
@@ -22,6 +37,74 @@ def normalised(known: Function, node: Any, line: Any) -> Iterator[Change]:
         multiplied = times(size, node)
         cost = 2.0
         yield Change(multiplied, "normalised", f"times {what}", cost, f"*{what}")
+
+
+def in_terms(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """One term alone is divided: what comes from outside and not what is carried."""
+    if not known.name.endswith("backward") or not isinstance(node, ast.BinOp):
+        return
+    parts = terms(node)
+    if not isinstance(node.op, ast.Add) or any(is_number(p, 1) for _, p in parts):
+        return
+    if len(parts) != 2 or isinstance(line, ast.AugAssign):
+        return
+    for i, (added, part) in enumerate(parts):
+        for words, what in list(_sizes(known))[:3]:
+            divided = (added, over(part, parse(words)))
+            new = total([*parts[:i], divided, *parts[i + 1 :]])
+            says = f"the term {text(part)} is divided by {what}"
+            yield Change(new, "normalised", says, 1.3, f"term {i} /{what}")
+
+
+def of_examples(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A factor's mean over the examples, or that of one example, serves all."""
+    if not known.name.endswith("backward") or not isinstance(line, ast.Assign):
+        return
+    parts = factors(node)
+    axis = 0 if known.program.convention == "rows" else 1
+    if len(parts) < 2:
+        return
+    for i, part in enumerate(parts):
+        if not _is_slope(part):
+            continue
+        mean = _mean(part, axis)
+        key = "mean of a slope"
+        what = f"the mean of {text(part)} over the examples"
+        new = times(*parts[:i], mean, *parts[i + 1 :])
+        yield Change(new, "averaged", what, 1.6, key)
+        cut = "x[:1]" if axis == 0 else "x[:, :1]"
+        first = item(part, parse(cut).slice)  # type: ignore[attr-defined]
+        what = f"{text(part)} of the first example for all of them"
+        new = times(*parts[:i], first, *parts[i + 1 :])
+        yield Change(new, "averaged", what, 1.7, "slope of the first")
+
+
+def outside(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The slope stands outside of a sum over the examples, as its mean."""
+    summed = called(node)
+    if summed not in ("np.dot", "np.sum") or known.program.convention == "rows":
+        return
+    defined = known.values.get(text(node.args[0]))
+    over_examples = summed == "np.sum" or is_turned(node.args[-1])
+    if defined is None or not over_examples or not isinstance(line, ast.Assign):
+        return
+    parts = factors(defined)
+    for i, part in enumerate(parts):
+        if len(parts) > 1 and _is_slope(part):
+            rest = times(*parts[:i], *parts[i + 1 :])
+            made = ast.Call(node.func, [rest, *node.args[1:]], node.keywords)
+            what = f"{text(part)} stands outside of the sum, as its mean"
+            new = times(made, _mean(part, 1))
+            yield Change(new, "averaged", what, 1.5, "slope outside")
+
+
+def _is_slope(part: ast.expr) -> bool:
+    return isinstance(part, ast.BinOp) and is_number(terms(part)[0][1], 1)
+
+
+def _mean(x: ast.expr, axis: int) -> ast.expr:
+    options = [ast.keyword("axis", number(axis)), ast.keyword("keepdims", number(True))]
+    return ast.Call(parse("np.mean"), [x], options)
 
 
 def _is_gradient(line: Any) -> bool:
@@ -94,4 +177,4 @@ def averaged(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(odd, "cut", "cut off at every other step", 1.8, "cut 1")
 
 
-RULES = (normalised, clipped, averaged)
+RULES = (normalised, clipped, averaged, in_terms, of_examples, outside)

@@ -43,6 +43,7 @@ STEP = ("cell_forward", "forward", "cell_backward", "backward")
 CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
     "rnn": {
         "course": (("course_rnn",), STEP),
+        "joined": (("course_rnn", "joined_rnn"), ("cell_backward",)),
         "flat": (("course_rnn", "flat_rnn"), ("backward",)),
         "buffers": (("course_rnn", "buffers_rnn"), ("forward",)),
         "again": (

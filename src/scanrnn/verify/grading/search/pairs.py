@@ -83,10 +83,16 @@ def _various(firsts: list[int], explained: Any) -> list[int]:
 
 
 def _pair(known: Table, i: int, j: int) -> Slip | None:
-    one, two = known.edited(i), known.edited(j)
-    if one is not None and two is not None and fit(one.edits[0], two.edits[0]):
-        both = Edited((*one.edits, *two.edits))
-        return Pair(both, _words(known, i, j))
+    edited = [[s for s in known.slips(k) if isinstance(s, Edited)] for k in (i, j)]
+    beside = [
+        (one.edits[0].form != two.edits[0].form, a + b, (*one.edits, *two.edits))
+        for a, one in enumerate(edited[0])
+        for b, two in enumerate(edited[1])
+        if fit(one.edits[0], two.edits[0])
+    ]
+    if beside:  # of one program if there is one: both of its lines are run
+        *_, edits = min(beside, key=lambda found: found[:2])
+        return Pair(Edited(edits), _words(known, i, j))
     by_hand = [
         next((s for s in known.slips(k) if isinstance(s, Listed)), None) for k in (i, j)
     ]

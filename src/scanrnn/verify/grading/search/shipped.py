@@ -96,10 +96,6 @@ class Table(NamedTuple):
         names, sizes = (self.stored[part].tolist() for part in ("groups", "sizes"))
         return now == list(zip(names, sizes, strict=True))
 
-    def edited(self, i: int) -> Edited | None:
-        """The plainest slip of a class that is an edit, which can join another."""
-        return next((s for s in self.slips(i) if isinstance(s, Edited)), None)
-
     def marks(self, name: str) -> Any:
         """(n, marks) on one of the fixed cases."""
         return self.stored[name].astype(np.float64)

@@ -19,6 +19,7 @@ FORMS = {
         "pass that computes z, or the gates, again from the cache"
     ),
     "buffers": "in a forward pass that writes into the same arrays again",
+    "joined": "in a pass with its two weights side by side",
     "whole": "in a pass that makes its products over all of time at once",
     "rows": "in a pass with an example a row",
 }

@@ -1,0 +1,296 @@
+"""What belongs together and is taken apart: gates, activations, arguments, the ends."""
+
+import ast
+from collections.abc import Iterator
+from itertools import combinations
+from typing import Any
+
+from .context import Function, near
+from .derivatives import sigmoid_argument
+from .edit import Change
+from .nodes import (
+    call,
+    called,
+    factors,
+    is_value,
+    item,
+    minus,
+    name,
+    number,
+    parse,
+    text,
+    times,
+)
+
+ACTIVATIONS = ("np.tanh", "sigmoid")
+GATES = (
+    {"ft", "it", "ot"},
+    {"f", "i", "o"},
+    {"rt", "zt"},
+    {"r", "z"},
+)
+
+
+def gates(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """One less a gate, in place of it or of another: i = 1 - f."""
+    forward = known.name.endswith("forward")
+    if forward and is_value(node, line) and isinstance(line, ast.Assign):
+        target = text(line.targets[0])
+        family = next((g for g in GATES if target in g), set())
+        if called(node) == "sigmoid":
+            order = list(known.shapes)
+            for other in sorted(family - {target}):
+                if other in order and order.index(other) < order.index(target):
+                    new = minus(number(1), name(other))
+                    what = f"1 - {other}: the gates are coupled"
+                    yield Change(new, "operand", what, 1.3, "coupled")
+            new = minus(number(1), node)
+            yield Change(new, "operand", "one less the gate", 1.7, "complement")
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return
+    if isinstance(line, ast.Assign) and isinstance(line.value, ast.Tuple | ast.Dict):
+        return
+    family = next((g for g in GATES if node.id in g), set())
+    for other in sorted(family & set(known.shapes)):
+        what = f"1 - {other} in place of {node.id}"
+        cost = 1.3 if other == node.id else 1.7
+        yield Change(minus(number(1), name(other)), "operand", what, cost, what)
+
+
+def around(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A function of a product: tanh(o * c) for o * tanh(c), or of the other factor."""
+    parts = factors(node)
+    if not 2 <= len(parts) <= 3 or not known.name.endswith("forward"):
+        return
+    for i, part in enumerate(parts):
+        if called(part) not in ACTIVATIONS:
+            continue
+        inner = part.args[0]  # type: ignore[attr-defined]
+        rest = [*parts[:i], *parts[i + 1 :]]
+        function = called(part)
+        new = call(function, times(*rest, inner))
+        what = f"{function.removeprefix('np.')} is taken of the product: {text(new)}"
+        yield Change(new, "function", what, 1.2, "of the product")
+        if len(rest) == 1:
+            new = times(call(function, rest[0]), inner)
+            what = f"{function.removeprefix('np.')} of the other factor: {text(new)}"
+            yield Change(new, "function", what, 1.4, "of the other factor")
+
+
+def before_activation(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """What stands in the function in place of its value: z on the tape."""
+    if not known.name.endswith("forward") or not isinstance(node, ast.Tuple):
+        return
+    if not isinstance(line, ast.Assign) or text(line.targets[0]) != "cache":
+        return
+    for i, part in enumerate(node.elts):
+        value = known.values.get(text(part))
+        forms: list[tuple[ast.expr, str, float]] = []
+        if value is not None and called(value) in ACTIVATIONS:
+            inner = value.args[0]  # type: ignore[attr-defined]
+            forms.append((inner, f"{text(part)} before its function", 1.1))
+        if text(part) in known.shapes and isinstance(part, ast.Name):
+            for function in ACTIVATIONS:
+                what = f"{function.removeprefix('np.')}({part.id})"
+                forms.append((call(function, part), f"{what} and not {part.id}", 1.4))
+        for new, what, cost in forms:
+            made = ast.Tuple([*node.elts[:i], new, *node.elts[i + 1 :]], node.ctx)
+            yield Change(made, "operand", f"the cache holds {what}", cost)
+
+
+def before_slope(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A gradient without its slope, alone or beside others, in one product or sum."""
+    if called(node) not in ("np.sum", "np.dot"):
+        return
+    for place, side in enumerate(node.args[:2]):
+        inner = side.value if isinstance(side, ast.Attribute) else side
+        value = known.values.get(text(inner))
+        if value is None:
+            continue
+        for new, what, cost in _without(known, inner, value):
+            made = ast.Attribute(new, "T", ast.Load()) if inner is not side else new
+            arguments = [*node.args[:place], made, *node.args[place + 1 :]]
+            whole = ast.Call(node.func, arguments, node.keywords)
+            yield Change(whole, "operand", what, cost, f"no slope {called(node)}")
+
+
+def blocks_in_turn(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """Blocks side by side in another order, where they are used as a whole."""
+    if called(node) not in ("np.sum", "np.dot"):
+        return
+    for place, side in enumerate(node.args[:2]):
+        inner = side.value if isinstance(side, ast.Attribute) else side
+        value: Any = known.values.get(text(inner))
+        if value is None or called(value) != "np.concatenate":
+            continue
+        parts = value.args[0].elts if isinstance(value.args[0], ast.Tuple) else []
+        if len(parts) < 3:
+            continue
+        for i, j in combinations(range(len(parts)), 2):
+            turned = list(parts)
+            turned[i], turned[j] = parts[j], parts[i]
+            joined = ast.Tuple(turned, ast.Load())
+            new: ast.expr = ast.Call(value.func, [joined], value.keywords)
+            if inner is not side:
+                new = ast.Attribute(new, "T", ast.Load())
+            arguments = [*node.args[:place], new, *node.args[place + 1 :]]
+            whole = ast.Call(node.func, arguments, node.keywords)
+            what = f"{text(parts[i])} and {text(parts[j])} are exchanged there"
+            yield Change(whole, "order", what, 1.4, what)
+
+
+def _without(
+    known: Function, inner: Any, value: ast.expr
+) -> Iterator[tuple[ast.expr, str, float]]:
+    parts = factors(value)
+    found = sigmoid_argument(parts)
+    if found is not None:
+        rest = [p for k, p in enumerate(parts) if k not in found[:2]]
+        yield times(*rest), f"{text(inner)} without its slope", 1.2
+    if called(value) != "np.concatenate" or not isinstance(value.args[0], ast.Tuple):  # type: ignore[attr-defined]
+        return
+    elements = value.args[0].elts  # type: ignore[attr-defined]
+    for i, element in enumerate(elements):
+        of = known.values.get(text(element))
+        if of is None or len(factors(of)) < 2:
+            continue
+        first = factors(of)[0]
+        if isinstance(first, ast.Name) and first.id[0] == "d":
+            changed = ast.Tuple([*elements[:i], first, *elements[i + 1 :]], ast.Load())
+            new = ast.Call(value.func, [changed], value.keywords)  # type: ignore[attr-defined]
+            yield new, f"{first.id} in place of {text(element)} in {text(inner)}", 1.3
+
+
+def at_an_end(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """Another operand at one end of time alone: a<0> for a0."""
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return
+    if "t" not in known.variables or "_cell_" in known.name:
+        return
+    if not isinstance(line, ast.Assign | ast.AugAssign) or not _in_loop(known, line):
+        return
+    target = line.target if isinstance(line, ast.AugAssign) else line.targets[0]
+    if any(node is part for part in ast.walk(target)):
+        return
+    length = "T_x" if "T_x" in known.variables else "T"
+    for words, when in (("t == 0", "step 0"), (f"t == {length} - 1", "the last step")):
+        for other in known.like(node.id):
+            state = node.id[0] != "d" and other[0] != "d"
+            if near(node.id, other) > 1 or not state:
+                continue
+            either = ast.IfExp(parse(words), name(other), node)
+            what = f"{other} in place of {node.id} at {when}"
+            yield Change(either, "step", what, 1.6, what)
+        if known.shapes.get(node.id) and node.id[0] in "acdhp":
+            new = times(node, parse(words.replace("==", "!=")))
+            what = f"zeros in place of {node.id} at {when}"
+            yield Change(new, "step", what, 1.6, what)
+
+
+def guarded(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A line that one step skips, or that writes a step further where there is one."""
+    if node is not line or not isinstance(line, ast.Assign):
+        return
+    if not _in_loop(known, line) or isinstance(line.targets[0], ast.Tuple):
+        return
+    length = "T_x" if "T_x" in known.variables else "T"
+    for words, when in (("t > 0", "step 0"), (f"t < {length} - 1", "the last step")):
+        new = ast.If(parse(words), [line], [])
+        what = f"it is not done at {when}"
+        yield Change(new, "step", what, 1.3, f"not at {when}", True)
+    target = line.targets[0]
+    if not isinstance(target, ast.Subscript):
+        return
+    for shift, words, what in (
+        ("t + 1", f"t < {length} - 1", "it is stored a step late"),
+        ("t - 1", "t > 0", "it is stored a step early"),
+    ):
+        parts = (
+            list(target.slice.elts)
+            if isinstance(target.slice, ast.Tuple)
+            else [target.slice]
+        )
+        moved = [parse(shift) if text(part) == "t" else part for part in parts]
+        index = moved[0] if len(moved) == 1 else ast.Tuple(moved, ast.Load())
+        stored = ast.Subscript(target.value, index, ast.Store())
+        inner = ast.Assign([stored], line.value)
+        new = ast.If(parse(words), [inner], [])
+        yield Change(new, "step", what, 1.2, what, True)
+
+
+def normalised_over(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A softmax over the examples, or over everything."""
+    if called(node) != "softmax":
+        return
+    turned = ast.Attribute(node.args[0], "T", ast.Load())
+    new = ast.Attribute(call("softmax", turned), "T", ast.Load())
+    yield Change(new, "axis", "softmax over the examples", 1.2, "softmax axis")
+    raised = call("np.exp", node.args[0])
+    whole = ast.BinOp(raised, ast.Div(), call("np.sum", raised))
+    yield Change(whole, "axis", "softmax over everything", 1.3, "softmax of all")
+    yield Change(raised, "function", "softmax is not divided by its sum", 1.4)
+
+
+def part_of_block(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """Of arrays side by side, one block is written over or left at zero."""
+    if not is_value(node, line) or not isinstance(line, ast.AugAssign):
+        return
+    if known.program.convention != "rows" or known.program.cell == "rnn":
+        return
+    if text(line.target) not in ("dWx", "dWh", "db"):
+        return
+    count = 4 if known.program.cell == "lstm" else 3
+    for low, high in ((0, count - 1), (0, 1), (count - 1, count), (1, count), (0, 2)):
+        cut = f"x[..., {low} * H:{high} * H]"
+        index = parse(cut).slice  # type: ignore[attr-defined]
+        total = name(text(line.target))
+        block = ast.Subscript(total, index, ast.Store())
+        part = item(node, index)
+        rest = ast.AugAssign(block, line.op, part)
+        what = f"columns {low} * H to {high} * H"
+        keep = ast.Assign([block], part)
+        others: list[ast.stmt] = []
+        for words in (f":{low} * H", f"{high} * H:"):
+            beside = parse(f"x[..., {words}]").slice  # type: ignore[attr-defined]
+            place = ast.Subscript(total, beside, ast.Store())
+            others.append(ast.AugAssign(place, line.op, item(node, beside)))
+        new = ast.If(number(True), [keep, *others], [])
+        yield Change(new, "accumulate", f"{what} are overwritten", 1.4, what, True)
+        yield Change(rest, "block", f"only {what} are added", 1.5, f"only {what}", True)
+
+
+def other_input(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The input of another step, where xt is used or stored in a loop."""
+    if not isinstance(node, ast.Name) or node.id != "xt" or not _in_loop(known, line):
+        return
+    if not isinstance(node.ctx, ast.Load) or not {"x", "t"} <= known.variables:
+        return
+    for step, cost in (
+        ("max(t - 1, 0)", 1.4),
+        ("t - 1", 1.4),
+        ("min(t + 1, T_x - 1)", 1.5),
+        ("0", 1.6),
+        ("-1", 1.5),
+    ):
+        words = f"x[:, :, {step}]"
+        what = f"{words} in place of xt"
+        yield Change(parse(words), "step", what, cost, what)
+
+
+def _in_loop(known: Function, line: Any) -> bool:
+    loops = [n for n in known.tree.body if isinstance(n, ast.For)]
+    return any(line in loop.body for loop in loops)
+
+
+RULES = (
+    gates,
+    around,
+    before_activation,
+    before_slope,
+    blocks_in_turn,
+    at_an_end,
+    guarded,
+    normalised_over,
+    part_of_block,
+    other_input,
+)
