@@ -276,6 +276,7 @@ def test_one_clear_error(call, message):
         call()
 
 
+@pytest.mark.exhaustive  # the audit compares every cell with its derived form
 def test_a_derived_cell_is_audited_and_proved():
     assert verify.check(CELL, quick=True).passed
     proof = verify.prove(CELL, ways=[sr.Stored()], steps=[3], draws=1)

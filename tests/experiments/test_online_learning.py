@@ -7,6 +7,7 @@ import online_learning as study
 import pytest
 
 
+@pytest.mark.exhaustive
 def test_a_copy_wants_in_order_what_it_showed():
     """Every sequence at a place of its own, and a reset where an episode begins."""
     draw = jax.jit(lambda first: study.copy(jax.random.key(0), first, 40))

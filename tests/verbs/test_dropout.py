@@ -114,6 +114,7 @@ def test_the_mask_goes_on_with_the_state_and_a_new_key_draws_anew():
     assert np.any(other.final.mask != whole.final.mask)
 
 
+@pytest.mark.exhaustive  # its gradients are compared above
 def test_the_masked_cell_passes_the_audit():
     verdict = verify.check(masked_cell(sr.gru(3)), dtypes=["float64"], quick=True)
     assert verdict.passed, str(verdict)
