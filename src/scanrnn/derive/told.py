@@ -13,7 +13,7 @@ from .flat import is_literal
 # Exact to a rounding, and a small part of a product's time. No comparison: a state that
 # is kept in 16 bits may lie on the other side of it.
 CHEAP = {
-    *("add", "sub", "mul", "neg", "integer_pow", "square", "copy"),
+    *("add", "sub", "mul", "neg", "integer_pow", "square", "one_minus_square", "copy"),
     *("convert_element_type", "broadcast_in_dim", "reshape", "squeeze"),
 }
 
