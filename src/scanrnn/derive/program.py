@@ -98,11 +98,8 @@ class Program:
             else:
                 run([equation], env)
         # One array for each: what is on the tape as well as in the state is kept once.
-        arrays = {v: env[v] for v in wanted if not is_literal(v)}
-        values = [
-            jnp.asarray(v.val) if is_literal(v) else jnp.asarray(arrays[v])
-            for v in wanted
-        ]
+        arrays = {v: jnp.asarray(env[v]) for v in wanted if not is_literal(v)}
+        values = [jnp.asarray(v.val) if is_literal(v) else arrays[v] for v in wanted]
         n, m = len(made), len(made) + len(lefts)
         of_residual = dict(zip(self._factored.residuals, values[m:], strict=True))
         return values[:n], values[n:m], self._factored.tape(of_residual.__getitem__)
