@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from ..cell import Cell
+from .platform import is_accelerated
 from .scan import Task
 
 # A block has as many steps as make its drives 2 MB, so that they stay in the cache; but
@@ -18,6 +19,10 @@ from .scan import Task
 # docs/performance.md.
 BLOCK_FLOATS = 2**19
 ROWS_AT_LEAST = 1024
+
+# An accelerator has no such cache, and every block costs it launches of its own. There a
+# block only keeps the room of the drives, 256 MB, away from what memory there is.
+ACCELERATOR_BLOCK_FLOATS = 2**26
 
 
 def default_block(cell: Cell, task: Task, share: int = 1) -> int:
@@ -29,8 +34,13 @@ def default_block(cell: Cell, task: Task, share: int = 1) -> int:
     if not is_number(floats_of_drive(cell, task)):
         return root_of(length)
     least = -(-ROWS_AT_LEAST // max(1, batch))
-    steps = max(least, BLOCK_FLOATS // floats_of_drive(cell, task))
+    steps = max(least, block_floats(task) // floats_of_drive(cell, task))
     return near_divisor(length, -(-steps // share))
+
+
+def block_floats(task: Task) -> int:
+    """How many floats the drives of a block may be."""
+    return ACCELERATOR_BLOCK_FLOATS if is_accelerated(task) else BLOCK_FLOATS
 
 
 def floats_of_drive(cell: Cell, task: Task) -> int:

@@ -21,7 +21,7 @@ from ..cell import Cell, State, Tape
 from .blocks import Index, view
 from .mesh import is_spread
 from .scan import Course, Task, run, states_before
-from .sizes import BLOCK_FLOATS, default_block, floats_of_drive, is_number, root_of
+from .sizes import block_floats, default_block, floats_of_drive, is_number, root_of
 from .told import asks_for_before, filled
 from .trees import narrow, widen
 from .values import whole_number
@@ -78,7 +78,7 @@ class Stored:
     def block_size(self, cell: Cell, task: Task) -> int:
         length, floats = task.length, floats_of_drive(cell, task)
         # Two blocks would save little memory, and cost a loop around the loops.
-        is_short = not is_number(floats) or length * floats <= 2 * BLOCK_FLOATS
+        is_short = not is_number(floats) or length * floats <= 2 * block_floats(task)
         return length if is_short or is_spread(task) else default_block(cell, task)
 
     def stack(self, state: State, tape: Tape) -> Kept:
