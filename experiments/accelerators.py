@@ -2,7 +2,7 @@
 
     pip install "scanrnn[train]" "jax[cuda12]"
     python experiments/accelerators.py [--cells rnn,gru,lstm] [--size 512x32x64x128]
-                                       [--dtypes float32,bfloat16] [--show]
+                                       [--dtypes float32,bfloat16] [--unroll 8] [--show]
 
 A small network on a GPU waits for launches, 2 to 3 µs each, and not for products. XLA
 compiles for an H100 on any machine, and the loop over time of the program that it makes
@@ -53,8 +53,10 @@ def counted(hlo: str, H: int, gates: int) -> Counted:
     return Counted(there[-1], back[-1], copies)
 
 
-def table_of(title: str, rows: dict[tuple[str, str, str], Counted]) -> Table:
-    """A row for each program."""
+def table_of(
+    title: str, rows: dict[tuple[str, str, str], Counted], unroll: int
+) -> Table:
+    """A row for each program, launches of one step."""
     table = Table(title=title)
     for column in ("cell", "dtype", "way"):
         table.add_column(column)
@@ -63,8 +65,11 @@ def table_of(title: str, rows: dict[tuple[str, str, str], Counted]) -> Table:
     for names, one in rows.items():
         table.add_row(
             *names,
-            *map(str, (one.there.kernels, one.there.copies)),
-            *map(str, (one.back.kernels, one.back.copies)),
+            *(
+                f"{launched / unroll:.3g}"
+                for loop in (one.there, one.back)
+                for launched in (loop.kernels, loop.copies)
+            ),
             "yes" if one.copies_weights else "no",
         )
     return table
@@ -88,25 +93,29 @@ def main(
     ways: Annotated[str, typer.Option(help="Of " + ", ".join(WAYS) + ".")] = (
         ",".join(WAYS)
     ),
+    unroll: Annotated[int, typer.Option(min=1, help="Steps a turn of the loop.")] = 1,
     show: Annotated[bool, typer.Option("--show", help="Name every launch.")] = False,
 ) -> None:
     """Prints what every step launches."""
     T, B, X, H = size_of(size)
     if not any(map(importlib.util.find_spec, target.PLUGINS)):
         raise typer.BadParameter(
-            'expected JAX\'s plugin for CUDA: pip install "jax[cuda12]"; no GPU is needed'
+            "expected JAX's plugin for CUDA, and no GPU: pip install 'jax[cuda12]'"
         )
     device, rows = target.h100(), {}
     for name in names_of(cells, tuple(CELLS), "cells"):
         for dtype in names_of(dtypes, DTYPES, "dtypes"):
             for way in names_of(ways, tuple(WAYS), "ways"):
                 cell = CELLS[name](H)
-                hlo = target.compiled(device, cell, (T, B, X, H), dtype, WAYS[way])
+                hlo = target.compiled(
+                    device, cell, (T, B, X, H), dtype, WAYS[way], unroll
+                )
                 gates = {"rnn": 1, "gru": 3, "lstm": 4}[name]
                 one = rows[name, dtype, way] = counted(hlo, H, gates)
                 if show:
                     told(f"{name}, {dtype}, {way}", one)
-    console.print(table_of(f"launches of a step on {device.device_kind}, {size}", rows))
+    title = f"launches of a step on {device.device_kind}, {size}, unroll={unroll}"
+    console.print(table_of(title, rows, unroll))
 
 
 def told(title: str, one: Counted) -> None:

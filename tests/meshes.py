@@ -47,6 +47,19 @@ FORMS = {
 KINDS = ("explicit", "placed", "auto", "shard_map")
 
 
+@contextlib.contextmanager
+def made_for(platform: str) -> Any:
+    """Within it, programs are traced for one device of the platform, there or not."""
+    device = jax.sharding.AbstractDevice(
+        device_kind="some", num_cores=1, platform=platform
+    )
+    mesh = jax.sharding.AbstractMesh(
+        (1,), ("all",), (AxisType.Auto,), abstract_device=device
+    )
+    with jax.sharding.use_abstract_mesh(mesh):
+        yield
+
+
 def inputs(cell: str, tokens: bool, sr: Any = scanrnn) -> Any:
     """A cell, weights of it and of a dense layer, and the data of a loss."""
     rng = np.random.default_rng(0)

@@ -55,6 +55,12 @@ MUTANTS = {
         "d_state = jax.tree.map(jnp.zeros_like, widen(d_final))",
         option="plain",
     ),
+    "the columns of a tape are cut apart in the other order": Mutant(
+        "engine/columns.py",
+        "parts = jnp.split(self.array, ends, axis=-1)",
+        "parts = jnp.split(self.array, ends, axis=-1)[::-1]",
+        judge="accelerated",
+    ),
     # The partners of the outer products.
     "W_h meets h_t instead of h_{t-1}": Mutant(
         "engine/scan.py",

@@ -66,7 +66,7 @@ def h100() -> Any:
 
 
 def compiled(
-    device: Any, cell: sr.Cell, size: Any, dtype: str, way: sr.Backward
+    device: Any, cell: sr.Cell, size: Any, dtype: str, way: sr.Backward, unroll: int = 1
 ) -> str:
     """The HLO of value and gradient by params and inputs, as the device will run it.
 
@@ -78,7 +78,7 @@ def compiled(
     xs = jax.ShapeDtypeStruct((T, B, X), jnp.dtype(dtype))
 
     def loss(params: Any, xs: Array) -> Array:
-        outputs = sr.unroll(cell, params, xs, backward=way).outputs
+        outputs = sr.unroll(cell, params, xs, backward=way, unroll=unroll).outputs
         return jnp.sum(outputs.astype(jnp.float32) ** 2)
 
     gradient = jax.jit(
@@ -86,9 +86,7 @@ def compiled(
         in_shardings=SingleDeviceSharding(device),
         out_shardings=SingleDeviceSharding(device),
     )
-    kind = AbstractDevice(
-        device_kind=device.device_kind, num_cores=132, platform="gpu"
-    )
+    kind = AbstractDevice(device_kind=device.device_kind, num_cores=132, platform="gpu")
     mesh = AbstractMesh((1,), ("all",), (AxisType.Auto,), abstract_device=kind)
     with jax.sharding.use_abstract_mesh(mesh):  # the engine asks where it will run
-        return gradient.lower(params, xs).compile().as_text()
+        return str(gradient.lower(params, xs).compile().as_text())

@@ -11,7 +11,7 @@ SOURCE = pathlib.Path(sr.__file__).parent
 
 # Lowest first: a module imports only from rows above its own.
 ORDER = [
-    {"made", "engine.values"},
+    {"made", "engine.values", "engine.platform", "engine.columns"},
     {"cell", "engine.products", "engine.mesh"},
     {"cells.gates", "engine.arrays"},
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm"},

@@ -15,7 +15,7 @@ import pytest
 from by_numpy import by_numpy, there_and_back
 from cases import WAYS, B, T, errors, problem, tolerance
 from charlm_runs import tiny, train, without_time, write_text
-from meshes import inputs, loss_of, on_mesh
+from meshes import inputs, loss_of, made_for, on_mesh
 from mutants import MUTANTS, plant
 from online_runs import by_going_back, every_step
 from programs import loop_depths
@@ -52,6 +52,12 @@ def tangents(mutant, sr, place):
     way = sr.Linearized(WAYS[mutant.way](sr))
     _, got = there_and_back(case, sr, backward=way)
     return equal(got, oracle(mutant.cell, mutant.option))
+
+
+def accelerated(mutant, sr, place):
+    """The gradient as it is traced for an accelerator."""
+    with made_for("gpu"):
+        return gradient(mutant, sr, place)
 
 
 @functools.cache
@@ -235,6 +241,7 @@ def going_back(cell, option):
 JUDGES = {
     "gradient": gradient,
     "tangents": tangents,
+    "accelerated": accelerated,
     "readout": readout,
     "feedback": feedback,
     "windows": windows,

@@ -22,9 +22,11 @@ from jax import Array, lax
 
 from ..cell import Cell, Delta, Params, State, Tape
 from .blocks import Blocks, Index, join, pick, view, walk
+from .columns import apart
 from .forward import forward, handed_out, values
 from .linearized import by_tangents
 from .mesh import lie_like, vary_along, varying_axes
+from .platform import is_accelerated
 from .products import wide
 from .scan import Course, Sequence, Task, prepared, run
 from .trees import as_cotangent, cast_like, choose, narrow, numbers, widen
@@ -152,11 +154,14 @@ def pull_back(
     if _shapes(d_state.h) == _shapes(task.start.h):  # and not of several windows
         d_state = lie_like(d_state, task.start)  # zeros may have been made whole
     zeros = jax.tree.map(jnp.zeros_like, d_state)
+    # A GPU's compiler would make it anew where it is written for `collect`, in a kernel
+    # of its own; behind a barrier it is copied (experiments/accelerators.py).
+    written_twice = is_accelerated(task)
 
     def body(carry: tuple[State, State | None, Any], at: Any) -> Any:
         through_time, d_reset_to, summed = carry
         step, d_output, skip, reset = at
-        tape = widen(pick(tapes, first + step))
+        tape = widen(apart(pick(tapes, first + step)))
         d_state = join_streams(through_time, d_output)  # (1)
         d_prev, delta = cell.pull(
             task.params, tape, choose(skip, zeros, d_state)
@@ -170,6 +175,8 @@ def pull_back(
             delta, more = delta
             summed = jax.tree.map(jnp.add, summed, more)
         delta = narrow(delta, task.start)
+        if written_twice:
+            delta = lax.optimization_barrier(delta)
         kept = keep(through_time, delta) if keep else delta
         return (d_prev, d_reset_to, summed), kept
 

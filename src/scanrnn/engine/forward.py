@@ -10,7 +10,11 @@ from jax import Array
 
 from ..cell import Cell, State, Tape
 from .blocks import Blocks, Index, join, view, walk
+from .columns import side_by_side
+from .mesh import is_spread
+from .platform import is_accelerated
 from .scan import Course, Rooms, Task, rooms_for, run
+from .told import has_marks
 from .ways import ByHand, Checkpointed, Kept, steps_in_block
 
 
@@ -34,9 +38,13 @@ def forward(
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
     length, size = task.length, steps_in_block(cell, way, task)
+    # Where a hidden axis may be cut, columns would be gathered to stand side by side.
+    in_columns = is_accelerated(task) and not is_spread(task)
 
     def keep(state: State, tape: Tape) -> Kept:
         kept = way.stack(state, tape)
+        if in_columns and not has_marks(kept.tapes):
+            kept = kept._replace(tapes=side_by_side(kept.tapes))
         return kept._replace(others=state._replace(h=None)) if course.states else kept
 
     if size == length:

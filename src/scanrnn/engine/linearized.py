@@ -29,6 +29,7 @@ from jax import Array, lax
 
 from ..cell import Cell, State
 from .blocks import Blocks, Index, join, pick, view, walk
+from .columns import apart
 from .forward import forward, handed_out, values
 from .mesh import lie_like, vary_along, varying_axes
 from .operands import is_zero, known_first
@@ -160,7 +161,7 @@ class _Block:
         return narrow(deltas[0], task.start), summed
 
     def _own_tapes(self) -> Any:
-        return view(self.tapes, self.first, self.task.length)
+        return apart(view(self.tapes, self.first, self.task.length))
 
     def states(
         self,
@@ -179,7 +180,7 @@ class _Block:
         @functools.partial(jax.checkpoint, prevent_cse=False)
         def step(d_state: Floats, d_delta: Tangents, at: Any) -> Any:
             t, skip, reset = at
-            tape = widen(pick(self.tapes, self.first + t))
+            tape = widen(apart(pick(self.tapes, self.first + t)))
             beside = widen([*d_delta, *d_summed])
 
             def pulled(leaves: Floats) -> Any:

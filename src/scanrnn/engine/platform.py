@@ -18,14 +18,14 @@ def is_accelerated(tree: Any) -> bool:
 
 
 def platform_of(tree: Any) -> str:
-    """ "cpu", "gpu", "tpu" or what else JAX calls it."""
+    """What JAX calls it: cpu, gpu, tpu."""
     meant = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
     if meant is not None:
         return str(meant.platform)
     for leaf in jax.tree.leaves(tree):
         if isinstance(leaf, Array) and not isinstance(leaf, jax.core.Tracer):
             return str(next(iter(leaf.devices())).platform)
-    default: Any = jax.config.jax_default_device
+    default: Any = getattr(jax.config, "jax_default_device", None)
     if default is None:
         return jax.default_backend()
     return default if isinstance(default, str) else str(default.platform)

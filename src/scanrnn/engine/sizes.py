@@ -20,8 +20,8 @@ from .scan import Task
 BLOCK_FLOATS = 2**19
 ROWS_AT_LEAST = 1024
 
-# An accelerator has no such cache, and every block costs it launches of its own. There a
-# block only keeps the room of the drives, 256 MB, away from what memory there is.
+# An accelerator has no such cache, and every block costs it launches of its own. There
+# a block only bounds the room of the drives: 256 MB.
 ACCELERATOR_BLOCK_FLOATS = 2**26
 
 

@@ -50,5 +50,10 @@ def asks_for_before(tapes: Tape) -> bool:
     return any(_is_told(leaf) and not leaf.after for leaf in leaves)
 
 
+def has_marks(tapes: Tape) -> bool:
+    """Whether marks stand for leaves of any states."""
+    return any(map(_is_told, jax.tree.leaves(tapes, is_leaf=_is_told)))
+
+
 def _is_told(leaf: Any) -> bool:
     return isinstance(leaf, Told)
