@@ -34,6 +34,7 @@ from .engine.ways import Checkpointed as Checkpointed
 from .engine.ways import Linearized as Linearized
 from .engine.ways import Recomputed as Recomputed
 from .engine.ways import Stored as Stored
+from .engine.fastest import Fastest as Fastest
 from .engine.memory import Budget as Budget
 from .engine.memory import temporary_bytes as temporary_bytes
 from .unroll import Unrolled as Unrolled

@@ -19,7 +19,7 @@ from .engine.checks import (
     check_lengths,
     check_state,
 )
-from .engine.memory import Budget, way_for
+from .engine.memory import Chosen, way_for
 from .engine.mesh import mesh_of, vary_along, varying_axes
 from .engine.scan import Course, Sequence, Task, laid_out
 from .engine.trees import choose
@@ -52,7 +52,7 @@ def unroll(
     outputs: Outputs = "h",
     masked: Masked = "zero",
     unroll: int = 1,
-    backward: Backward | Budget = Stored(),
+    backward: Backward | Chosen = Stored(),
 ) -> Unrolled:
     """Runs a cell over time, with a backward pass of your choice.
 
@@ -95,8 +95,9 @@ def unroll(
         unroll: steps per iteration of the loop, as in `jax.lax.scan`.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
-            in time and memory. `Budget(bytes)` takes the fastest that fits;
-            `Linearized(of)` is one of the first three with forward mode.
+            in time and memory. `Fastest()` takes the fastest as told from shapes,
+            `Budget(bytes)` the fastest that fits; `Linearized(of)` is one of the
+            first three with forward mode.
 
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are

@@ -96,7 +96,7 @@ def options_of(name):
         "unroll": [1, 2, np.int64(2), 7, *ANY],
         "backward": [
             sr.Stored(), sr.Recomputed(2), sr.Checkpointed(), sr.Autodiff(),
-            sr.Budget(10**6), sr.Budget(1), sr.Stored, "stored", *ANY,
+            sr.Budget(10**6), sr.Budget(1), sr.Fastest(), sr.Stored, "stored", *ANY,
         ],
     }  # fmt: skip
 

@@ -8,6 +8,7 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..engine.backward import states_of
+from ..engine.memory import Chosen, way_for
 from ..engine.mesh import vary_along, varying_axes
 from ..engine.scan import Course, Sequence, Task
 from ..engine.values import flag, shown, whole_number
@@ -29,7 +30,7 @@ def scan(
     reverse: bool = False,
     unroll: int = 1,
     *,
-    backward: Backward = Stored(),
+    backward: Backward | Chosen = Stored(),
 ) -> tuple[Carry, Any]:
     """`jax.lax.scan`, with a backward pass of your choice.
 
@@ -47,7 +48,8 @@ def scan(
         reverse: from the last step to the first.
         unroll: steps per iteration of the loop.
         backward: the way back: `Stored()`, `Recomputed(block)`, `Checkpointed(every)`,
-            `Linearized(of)`, or `Autodiff()`, which is `lax.scan` itself.
+            `Linearized(of)`, or `Autodiff()`, which is `lax.scan` itself; or one that
+            is chosen for the shapes, `Fastest()` or `Budget(bytes)`.
 
     Returns:
         The carry after the last step, and the ys of all steps, stacked.
@@ -65,7 +67,8 @@ def scan(
     >>> jax.grad(loss)(jnp.eye(3)).shape
     (3, 3)
     """
-    check_way(backward)
+    if not isinstance(backward, Chosen):
+        check_way(backward)
     if not isinstance(unroll, bool):  # as in lax.scan, True is all of the loop
         unroll = whole_number("unroll", unroll)
     course = Course(flag("reverse", reverse), unroll)
@@ -97,7 +100,8 @@ def scan(
     xs = jax.tree.unflatten(jax.tree.structure(numbers), raw(jax.tree.leaves(numbers)))
     task = Task(tuple(raw(consts)), of.before(init), Sequence(xs))
     task = vary_along(task, varying_axes(task))
-    ys, final = states_of(of.cell, task, course, backward)
+    way = way_for(backward, of.cell, task)
+    ys, final = states_of(of.cell, task, course, way)
     return of.user_state(final), of.user_outputs(ys)
 
 

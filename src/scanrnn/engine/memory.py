@@ -16,16 +16,16 @@ on the way back, and h and x share it.
 
 import dataclasses
 import math
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import jax
 from jax.typing import ArrayLike
 
 from ..cell import Cell, Params
-from .arrays import shaped
+from .asked import task_of_shapes
 from .blocks import pick
-from .checks import check_cell, check_dtype, check_inputs
-from .scan import Sequence, Task
+from .fastest import Fastest, fastest_first
+from .scan import Task
 from .sizes import batch_of, is_number
 from .told import marked
 from .values import whole_number
@@ -44,9 +44,10 @@ from .ways import (
 class Budget:
     """The fastest way back that needs no more than so many temporary bytes.
 
-    `Stored`, `Recomputed` and `Checkpointed` are tried in this order; what each needs
-    is told by `temporary_bytes` when the program is traced, from shapes alone. Where
-    arrays are spread over devices by ``jit``, the bytes are those of all devices.
+    `Stored`, `Recomputed` and `Checkpointed` are tried, the fastest first as `Fastest`
+    has it; what each needs is told by `temporary_bytes` when the program is traced,
+    from shapes alone. Where arrays are spread over devices by ``jit``, the bytes are
+    those of all devices.
 
     Args:
         bytes: the budget.
@@ -70,11 +71,11 @@ class Budget:
         Raises:
             ValueError: if not even the leanest way fits.
         """
-        return self.choose_for(*_asked(cell, params, xs))
+        return self.choose_for(*task_of_shapes(cell, params, xs))
 
     def choose_for(self, cell: Cell, task: Task) -> ByHand:
         """The same, of a task of arrays or of shapes."""
-        ways: tuple[ByHand, ...] = (Stored(), Recomputed(), Checkpointed())
+        ways = fastest_first(cell, task)
         needs = [_bytes(cell, task, way) for way in ways]
         for way, need in zip(ways, needs, strict=True):
             if need <= self.bytes:
@@ -88,6 +89,9 @@ class Budget:
             f"{task.sequence.xs.shape}, got {self.bytes:,} (needed: {told}); "
             "take a smaller batch or a shorter sequence"
         )
+
+
+Chosen: TypeAlias = Budget | Fastest  # ways that are chosen for shapes
 
 
 def temporary_bytes(
@@ -123,12 +127,12 @@ def temporary_bytes(
             "expected Stored(), Recomputed(block) or Checkpointed(every), got "
             f"{backward!r}: nothing is predicted of what JAX keeps"
         )
-    return _bytes(*_asked(cell, params, xs), backward)
+    return _bytes(*task_of_shapes(cell, params, xs), backward)
 
 
-def way_for(backward: Backward | Budget, cell: Cell, task: Task) -> Backward:
+def way_for(backward: Backward | Chosen, cell: Cell, task: Task) -> Backward:
     """The way back that is meant; an error if it is none."""
-    if isinstance(backward, Budget):
+    if isinstance(backward, Chosen):
         return backward.choose_for(cell, task)
     check_way(backward)
     return backward
@@ -203,26 +207,3 @@ def _phases(way: ByHand, of: _Widths, length: int, size: int) -> tuple[int, int]
 
 def _floats(tree: Any) -> int:
     return sum(math.prod(leaf.shape) for leaf in jax.tree.leaves(tree))
-
-
-def _asked(cell: Cell, params: Params, xs: Any) -> tuple[Cell, Task]:
-    """The cell that the engine walks, and its task, as shapes."""
-    check_cell(cell)
-    params = jax.tree.map(lambda leaf: shaped("params", leaf), params)
-    xs = shaped("xs", xs)
-    enter = cell.enter
-    if enter is not None:
-        walked: list[Cell] = []
-
-        def start(params: Params, xs: Any) -> Any:
-            engine, state, _ = enter(params, xs, None)
-            walked.append(engine)
-            return state
-
-        state = jax.eval_shape(start, params, xs)
-        return walked[0], Task(params, state, Sequence(xs))
-    shape: Any = jax.ShapeDtypeStruct(xs.shape, xs.dtype)
-    check_inputs(cell, params, shape, None)  # values are not looked at
-    dtype = check_dtype(params)
-    state = jax.eval_shape(lambda: cell.start(xs.shape[1], dtype))
-    return cell, Task(params, state, Sequence(xs))

@@ -238,12 +238,14 @@ def check_way(backward: object) -> None:
     if not isinstance(backward, Backward):
         raise ValueError(
             "expected backward=Stored(), Recomputed(block), Checkpointed(every), "
-            f"Linearized(of) or Autodiff(), got {backward!r}{_hint(backward)}"
+            "Linearized(of), Autodiff(), Fastest() or Budget(bytes), got "
+            f"{backward!r}{_hint(backward)}"
         )
 
 
 def _hint(way: object) -> str:
-    is_class = isinstance(way, type) and issubclass(way, Backward)
+    # Of those that are chosen for shapes as well, which are made of these.
+    is_class = isinstance(way, type) and dataclasses.is_dataclass(way)
     return "; it is a value: add the parentheses" if is_class else ""
 
 

@@ -1,0 +1,82 @@
+"""The way that is taken as the fastest is told from shapes, and changes no number."""
+
+import jax
+import jax.numpy as jnp
+import pytest
+from by_numpy import by_numpy
+from cases import assert_close
+from meshes import made_for
+
+import scanrnn as sr
+from scanrnn.engine.fastest import FEW_FLOATS
+
+
+def chosen(cell, batch, length=100):
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8))
+    xs = jax.ShapeDtypeStruct((length, batch, 8), jnp.float64)
+    return sr.Fastest().choose(cell, params, xs)
+
+
+def test_small_steps_with_a_tape_are_made_again():
+    cell = sr.gru(20)  # drives of 60 floats
+    assert chosen(cell, FEW_FLOATS // 60) == sr.Recomputed()
+    assert chosen(cell, FEW_FLOATS // 60 + 1) == sr.Stored()
+    assert chosen(cell, 1, length=1) == chosen(cell, 1, length=10**6)
+    assert chosen(sr.rnn(20), 1) == sr.Stored()  # its tape is its state
+
+
+def test_on_an_accelerator_whatever_has_a_tape_is_made_again():
+    with made_for("gpu"):
+        assert chosen(sr.gru(20), 1000) == sr.Recomputed()
+        assert chosen(sr.rnn(20), 1000) == sr.Stored()
+
+
+def test_a_budget_takes_the_fastest_first():
+    cell = sr.gru(20)
+    params, xs = cell.init(jax.random.key(0), 8), jnp.ones((100, 1, 8))
+    assert sr.Budget(10**9).choose(cell, params, xs) == sr.Recomputed()
+
+
+@pytest.mark.parametrize("batch", [1, 30])
+def test_the_program_is_that_of_the_way_it_takes(batch):
+    cell = sr.gru(5)
+    params, xs = cell.init(jax.random.key(0), 3), jnp.ones((7, batch, 3))
+
+    def loss(backward):
+        return lambda p: sr.unroll(cell, p, xs, backward=backward).outputs.sum()
+
+    taken = sr.Fastest().choose(cell, params, xs)
+    programs = [
+        str(jax.make_jaxpr(jax.grad(loss(way)))(params))
+        for way in (sr.Fastest(), taken)
+    ]
+    assert programs[0] == programs[1]
+
+
+@pytest.mark.parametrize("way", [sr.Fastest(), sr.Budget(10**6)])
+def test_a_scan_takes_a_way_that_is_chosen(way):
+    def loss(backward):
+        def run(w):
+            def step(h, x):
+                h = jnp.tanh(x + h @ w) * jnp.cos(h)
+                return h, h
+
+            xs = jnp.linspace(0, 1, 30).reshape(5, 2, 3)
+            return sr.scan(step, jnp.ones((2, 3)), xs, backward=backward)[1].sum()
+
+        return run
+
+    w = jnp.arange(9.0).reshape(3, 3) / 9
+    got, want = (by_numpy(jax.grad(loss(of)))(w) for of in (way, sr.Autodiff()))
+    assert_close(got, want)
+
+
+def test_the_class_in_the_place_of_the_value_is_told():
+    cell = sr.rnn(2)
+    with pytest.raises(ValueError, match="add the parentheses"):
+        sr.unroll(
+            cell,
+            cell.init(jax.random.key(0), 3),
+            jnp.ones((1, 1, 3)),
+            backward=sr.Fastest,
+        )
