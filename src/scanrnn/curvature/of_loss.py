@@ -77,7 +77,7 @@ def gauss_newton(
     >>> @jax.jit
     ... def update(params):
     ...     d_params = jax.grad(lambda params: loss(outputs(params)))(params)
-    ...     damped = sr.gauss_newton(outputs, loss, params) + 1e-3
+    ...     damped = sr.gauss_newton(outputs, loss, params) + 0.1
     ...     step, _ = cg(damped, d_params, maxiter=20)
     ...     return jax.tree.map(jnp.subtract, params, step)
     >>> bool(loss(outputs(update(params))) < loss(outputs(params)))
@@ -135,7 +135,7 @@ def _scalar(loss_fn: Callable[[Any], Any]) -> Callable[[Any], Array]:
 
     def checked(tree: Any) -> Array:
         loss = loss_fn(tree)
-        shape, dtype = getattr(loss, "shape", None), getattr(loss, "dtype", None)
+        shape, dtype = getattr(loss, "shape", None), getattr(loss, "dtype", bool)
         if shape != () or not jnp.issubdtype(dtype, jnp.floating):
             raise ValueError(
                 f"expected of loss_fn a scalar float, got {shown(loss)}; "

@@ -1,0 +1,112 @@
+"""What does curvature gain where a network has to remember?
+
+    python experiments/second_order.py [--quick]
+
+ANSWER
+"""
+
+from typing import Annotated
+
+import numpy as np
+import typer
+from newton.contest import Run, adam, newton
+from newton.hessian_free import Settings
+from newton.pictures import picture_of
+from newton.problems import Problem, adding_problem, copy_problem
+from newton.spectrum import Looker, Spectrum
+from rich.table import Table
+from shared.study import Picture, Seed, console, save
+
+Runs = dict[str, Run]  # of each optimiser
+
+RATE = 1e-3  # of Adam: the one that copy_memory.py and many_to_one.py found for it
+POINTS = 4  # of training, at which spectra are taken
+
+
+def contest(problem: Problem, updates: int, settings: Settings, seed: int) -> Runs:
+    """Newton's first; Adam then has the same work."""
+    kept = max(1, updates // (2 * POINTS))
+    ours = newton(problem, settings, updates=updates, seed=seed, kept=kept)
+    work = float(ours.work[-1])
+    return {
+        "Adam": adam(problem, rate=RATE, work=work, seed=seed),
+        "Hessian-free": ours,
+    }
+
+
+def spectra_of(problem: Problem, run: Run) -> list[Spectrum]:
+    """At the start, at the end, and between."""
+    look, updates = Looker(problem), sorted(run.nets)
+    chosen = np.linspace(0, len(updates) - 1, min(POINTS, len(updates)))
+    points = [updates[round(at)] for at in chosen]
+    before = np.concatenate((run.losses, [run.loss]))
+    return [look(f"update {k}\nloss {before[k]:.2g}", run.nets[k]) for k in points]
+
+
+def table_of(found: list[tuple[Problem, Runs]]) -> Table:
+    """A row for each problem and optimiser."""
+    table = Table(title="tanh RNN, from the same weights, with the same work")
+    columns = ("updates", "work", "held out", "no memory", "right", "seconds")
+    for column in ("problem", "optimiser", *columns):
+        table.add_column(column, justify="right")
+    for problem, runs in found:
+        for name, run in runs.items():
+            table.add_row(
+                problem.label,
+                name,
+                f"{len(run.losses):,}",
+                f"{run.work[-1]:,.0f}",
+                f"{run.loss:.2g}",
+                f"{problem.baseline:.2g}",
+                f"{run.right:.0%}",
+                f"{run.seconds:.0f}",
+            )
+    return table
+
+
+def table_of_spectra(spectra: list[Spectrum]) -> Table:
+    """The ends of every spectrum."""
+    table = Table(title="ends of the spectra, by Lanczos")
+    for column in ("at", "|gradient|", "Hessian", "Gauss-Newton, largest"):
+        table.add_column(column, justify="right")
+    for one in spectra:
+        table.add_row(
+            one.label.replace("\n", ", "),
+            f"{one.gradient:.2g}",
+            f"{one.hessian[0]:.2g} to {one.hessian[-1]:.2g}",
+            f"{one.gauss_newton[-1]:.2g}",
+        )
+    return table
+
+
+def main(
+    blanks: Annotated[int, typer.Option(min=1, help="Of the longer copy.")] = 100,
+    short: Annotated[int, typer.Option(min=1, help="Blanks of the shorter copy.")] = 20,
+    length: Annotated[int, typer.Option(min=4, help="T, of the adding problem.")] = 100,
+    hidden: Annotated[int, typer.Option(min=1, help="Half the units.")] = 40,
+    updates: Annotated[int, typer.Option(min=1, help="Of Hessian-free.")] = 60,
+    iterations: Annotated[int, typer.Option(min=1, help="K, in each.")] = 40,
+    batch: Annotated[int, typer.Option(min=1, help="Sequences in each.")] = 100,
+    structural: Annotated[float, typer.Option(min=0, help="μ; 0 leaves it out.")] = 1.0,
+    quick: Annotated[bool, typer.Option(help="A tiny run, to see it go.")] = False,
+    seed: Seed = 0,
+    picture: Picture = None,
+) -> None:
+    """Runs both on each problem, takes the spectra, prints and draws."""
+    if quick:
+        blanks, short, length, hidden, updates, iterations = 6, 3, 8, 8, 6, 8
+    settings = Settings(batch, iterations, structural)
+    problems = [
+        adding_problem(length, hidden, seed),
+        copy_problem(short, hidden, seed),
+        copy_problem(blanks, hidden, seed),
+    ]
+    found = [(one, contest(one, updates, settings, seed)) for one in problems]
+    problem, runs = found[1]
+    spectra = spectra_of(problem, runs["Hessian-free"])
+    console.print(table_of(found), table_of_spectra(spectra))
+    save(picture_of(found, spectra, problem.label), picture, "second_order")
+
+
+if __name__ == "__main__":
+    typer.run(main)
