@@ -18,6 +18,7 @@ from rich.table import Table
 from shared.study import Picture, Seed, console, save
 
 Runs = dict[str, Run]  # of each optimiser
+PROBLEMS = {"adding": adding_problem, "long": copy_problem, "short": copy_problem}
 
 RATE = 1e-3  # of Adam: the one that copy_memory.py and many_to_one.py found for it
 POINTS = 4  # of training, at which spectra are taken
@@ -64,6 +65,23 @@ def table_of(found: list[tuple[Problem, Runs]]) -> Table:
     return table
 
 
+def table_of_steps(found: list[tuple[Problem, Runs]]) -> Table:
+    """How far the quadratic model was trusted, and how often it was wrong."""
+    table = Table(title="Hessian-free: medians over the second half of the updates")
+    for column in ("problem", "length of a step", "damping", "steps cut or refused"):
+        table.add_column(column, justify="right")
+    for problem, runs in found:
+        told = runs["Hessian-free"].told
+        half = told[len(told) // 2 :]
+        table.add_row(
+            problem.label,
+            f"{np.median([float(one.length) for one in half]):.2g}",
+            f"{np.median([float(one.damping) for one in half]):.2g}",
+            f"{np.mean([float(one.rate) < 1 for one in half]):.0%}",
+        )
+    return table
+
+
 def table_of_spectra(spectra: list[Spectrum]) -> Table:
     """The ends of every spectrum."""
     table = Table(title="ends of the spectra, by Lanczos")
@@ -79,32 +97,50 @@ def table_of_spectra(spectra: list[Spectrum]) -> Table:
     return table
 
 
+def chosen(names: str) -> list[str]:
+    """Names of problems from a list with commas.
+
+    Raises:
+        typer.BadParameter: if one is unknown or there is none.
+    """
+    given = [name.strip() for name in names.split(",") if name.strip()]
+    if not given or set(given) - set(PROBLEMS):
+        known = ", ".join(PROBLEMS)
+        raise typer.BadParameter(f"expected problems among {known}, got {names!r}")
+    return list(dict.fromkeys(given))
+
+
 def main(
-    blanks: Annotated[int, typer.Option(min=1, help="Of the longer copy.")] = 100,
-    short: Annotated[int, typer.Option(min=1, help="Blanks of the shorter copy.")] = 20,
-    length: Annotated[int, typer.Option(min=4, help="T, of the adding problem.")] = 100,
+    problems: Annotated[
+        str, typer.Option(help=f"Of {', '.join(PROBLEMS)}; spectra are of the last.")
+    ] = "adding,long,short",
+    length: Annotated[int, typer.Option(min=4, help="T, of adding.")] = 100,
+    long: Annotated[int, typer.Option(min=1, help="Blanks of the long copy.")] = 100,
+    short: Annotated[int, typer.Option(min=1, help="Blanks of the short copy.")] = 20,
     hidden: Annotated[int, typer.Option(min=1, help="Half the units.")] = 40,
     updates: Annotated[int, typer.Option(min=1, help="Of Hessian-free.")] = 60,
     iterations: Annotated[int, typer.Option(min=1, help="K, in each.")] = 40,
     batch: Annotated[int, typer.Option(min=1, help="Sequences in each.")] = 100,
-    structural: Annotated[float, typer.Option(min=0, help="μ; 0 leaves it out.")] = 1.0,
+    structural: Annotated[float, typer.Option(min=0, help="μ; 0 leaves it out.")] = 10,
     quick: Annotated[bool, typer.Option(help="A tiny run, to see it go.")] = False,
     seed: Seed = 0,
     picture: Picture = None,
 ) -> None:
     """Runs both on each problem, takes the spectra, prints and draws."""
+    sizes = {"adding": length, "long": long, "short": short}
     if quick:
-        blanks, short, length, hidden, updates, iterations = 6, 3, 8, 8, 6, 8
+        sizes, hidden, updates, iterations = (
+            dict(zip(sizes, (8, 6, 3), strict=True)),
+            8,
+            6,
+            8,
+        )
     settings = Settings(batch, iterations, structural)
-    problems = [
-        adding_problem(length, hidden, seed),
-        copy_problem(short, hidden, seed),
-        copy_problem(blanks, hidden, seed),
-    ]
-    found = [(one, contest(one, updates, settings, seed)) for one in problems]
-    problem, runs = found[1]
+    made = [PROBLEMS[name](sizes[name], hidden, seed) for name in chosen(problems)]
+    found = [(one, contest(one, updates, settings, seed)) for one in made]
+    problem, runs = found[-1]
     spectra = spectra_of(problem, runs["Hessian-free"])
-    console.print(table_of(found), table_of_spectra(spectra))
+    console.print(table_of(found), table_of_steps(found), table_of_spectra(spectra))
     save(picture_of(found, spectra, problem.label), picture, "second_order")
 
 

@@ -13,7 +13,7 @@ from rich.progress import track
 from shared.memory import Net
 from shared.study import console, watch
 
-from .hessian_free import Settings, begin, updater
+from .hessian_free import Settings, Told, begin, updater
 from .problems import Problem
 
 ADAM_BATCH, ADAM_CHUNK = 32, 50
@@ -28,7 +28,9 @@ class Run(NamedTuple):
     loss: float  # held out, at the end
     right: float  # share of right answers, held out
     seconds: float
-    nets: dict[int, Net]  # after so many updates; of Newton's alone
+    # Of Newton's alone:
+    nets: dict[int, Net]  # after so many updates
+    told: list[Told]  # of each update
 
 
 def newton(
@@ -55,7 +57,7 @@ def newton(
     return Run(
         np.cumsum([one.work for one in told]),
         np.array([one.loss for one in told]),
-        *(loss, right, time.perf_counter() - began, nets),
+        *(loss, right, time.perf_counter() - began, nets, told),
     )
 
 
@@ -78,7 +80,7 @@ def adam(problem: Problem, *, rate: float, work: float, seed: int) -> Run:
     )
     held_out, right = _tested(problem, run.params)
     steps = ADAM_BATCH * (1.0 + np.arange(len(run.told)))
-    return Run(steps, run.told, held_out, right, time.perf_counter() - began, {})
+    return Run(steps, run.told, held_out, right, time.perf_counter() - began, {}, [])
 
 
 def _tested(problem: Problem, net: Net) -> tuple[float, float]:

@@ -41,7 +41,7 @@ class Settings(NamedTuple):
 
     batch: int = 100
     iterations: int = 40  # K
-    structural: float = 1.0  # μ
+    structural: float = 10.0  # μ
     damping: float = 0.1  # the first λ
     decay: float = 0.95
 
@@ -61,6 +61,7 @@ class Told(NamedTuple):
     ratio: Array  # ρ
     damping: Array
     rate: Array  # α
+    length: Array  # |αd|
     work: Array  # gradients of one sequence that it cost as much as
 
 
@@ -99,8 +100,9 @@ def updater(
         products = PRODUCT * (settings.iterations + 2)
         work = settings.batch * (1 + products + VALUE * tries)
         next_damping = damping * _factor(ratio)  # (3)
+        length = rate * jnp.sqrt(dot(d, d))
         search = Search(moved(net, rate, d), d, next_damping)
-        return search, Told(value, ratio, damping, rate, work)
+        return search, Told(value, ratio, damping, rate, length, work)
 
     return jax.jit(update)
 
