@@ -13,7 +13,7 @@ from shared.memory import Net
 
 import scanrnn as sr
 
-HELD_OUT = 300  # sequences in a test
+HELD_OUT = 1000  # sequences in a test
 FRESH = 10**9  # seed of the test, far from those of training
 
 
