@@ -274,6 +274,16 @@ MUTANTS = {
         way="recomputed",
         judge="tangents",
     ),
+    # Curvature.
+    "the curvature of the loss is taken for one": Mutant(
+        "curvature/of_loss.py", "curve(push(v))", "push(v)", judge="curvature"
+    ),
+    "damping is forgotten": Mutant(
+        "curvature/operator.py",
+        "(made.astype(damping.dtype) + more)",
+        "made",
+        judge="curvature",
+    ),
     # The readout.
     "softmax without minus one-hot": Mutant(
         "readout.py",

@@ -43,6 +43,11 @@ from .adjoints import Adjoints as Adjoints
 from .adjoints import adjoints as adjoints
 from .truncated import truncated as truncated
 
+# Curvature.
+from .curvature.operator import Curvature as Curvature
+from .curvature.of_loss import gauss_newton as gauss_newton
+from .curvature.of_loss import hvp as hvp
+
 # Any step function.
 from .derive import DerivedState as DerivedState
 from .derive import derive as derive

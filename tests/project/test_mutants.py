@@ -238,6 +238,32 @@ def going_back(cell, option):
     return by_going_back(problem(cell, option))
 
 
+def curvature(mutant, sr, place):
+    """A damped Gauss-Newton product, against one written out of JAX's own."""
+    case = problem(mutant.cell, mutant.option, sr)
+
+    def outputs(params, way):
+        return case.unroll(sr, backward=way)(params, case.xs, case.start)[0]
+
+    def loss(outputs):
+        return jnp.sum(outputs**4)
+
+    def ours(params):
+        made = sr.gauss_newton(lambda p: outputs(p, sr.Linearized()), loss, params)
+        return (made + 0.3)(params)
+
+    def plain(params):
+        def along(p):
+            return outputs(p, sr.Autodiff())
+
+        made, pull = jax.vjp(along, params)
+        _, d_made = jax.jvp(along, (params,), (params,))
+        (product,) = pull(12 * made**2 * d_made)
+        return jax.tree.map(lambda a, b: a + 0.3 * b, product, params)
+
+    return equal(*(by_numpy(product)(case.params) for product in (ours, plain)))
+
+
 JUDGES = {
     "gradient": gradient,
     "tangents": tangents,
@@ -251,6 +277,7 @@ JUDGES = {
     "resumed": resumed,
     "derived": derived,
     "online": online,
+    "curvature": curvature,
 }
 
 

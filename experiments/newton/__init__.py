@@ -1,0 +1,1 @@
+"""What `second_order.py` consists of: problems, the optimiser, spectra, pictures."""

@@ -1,0 +1,1 @@
+"""Curvature of a loss, as linear maps that are called and never written out."""
