@@ -75,12 +75,20 @@ def check_state(
             f"{_describe(expected)}, got {_describe(state)}"
             + _batch_first_hint(xs, jax.tree.leaves(state))
         )
-    for leaf in jax.tree.leaves(state):
-        if leaf.dtype != dtype:
+    for leaf, like in zip(
+        jax.tree.leaves(state), jax.tree.leaves(expected), strict=True
+    ):
+        if leaf.dtype != (wanted := _dtype_of_state(like, dtype)):
             raise ValueError(
-                f"expected {name} in the dtype of params, {dtype}, got {leaf.dtype}; "
+                f"expected {name} in the dtype of params, {wanted}, got {leaf.dtype}; "
                 f"make it with cell.start({xs.shape[1]}, {str(dtype)!r}) or cast it"
             )
+
+
+def _dtype_of_state(expected: Any, dtype: Any) -> Any:
+    """That of params, or the complex one of its width, where the state is complex."""
+    is_complex = jnp.issubdtype(expected.dtype, jnp.complexfloating)
+    return expected.dtype if is_complex else dtype
 
 
 def check_alike(name: str, state: Any, expected: Any) -> None:

@@ -49,6 +49,20 @@ def fraction(name: str, value: Any) -> float:
     return float(value)
 
 
+def positive(name: str, value: Any) -> float:
+    """``value`` as a float above 0.
+
+    Raises:
+        ValueError: if it is not, or not finite.
+    """
+    is_number = isinstance(value, int | float | np.number) and not isinstance(
+        value, bool
+    )
+    if not is_number or not 0 < value < float("inf"):
+        raise ValueError(f"expected {name}, a number above 0, got {shown(value)}")
+    return float(value)
+
+
 def one_of(name: str, value: Any, known: Iterable[str]) -> str:
     """``value``, one of the known words.
 
