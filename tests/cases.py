@@ -91,9 +91,16 @@ class Problem(NamedTuple):
         return self.options.get("reset_to", zeros)
 
     def astype(self, dtype: Any) -> "Problem":
-        """The same problem in another float dtype."""
+        """The same problem in another float dtype; complex ones are of its width."""
         arrays = self._replace(cell=None)
-        cast = jax.tree.map(lambda x: x.astype(dtype) if is_float(x) else x, arrays)
+
+        def of(x: Any) -> Any:
+            if jnp.iscomplexobj(x):
+                is_double = jnp.dtype(dtype).itemsize == 8
+                return x.astype(jnp.complex128 if is_double else jnp.complex64)
+            return x.astype(dtype) if is_float(x) else x
+
+        cast = jax.tree.map(of, arrays)
         return cast._replace(cell=self.cell)
 
 

@@ -25,7 +25,6 @@ from .cells.ind_rnn import ind_rnn as ind_rnn
 from .cells.lru import LRUParams as LRUParams
 from .cells.lru import LRUState as LRUState
 from .cells.lru import lru as lru
-from .cells.lru import parts as parts
 from .cells.lstm import LSTMParams as LSTMParams
 from .cells.lstm import LSTMState as LSTMState
 from .cells.lstm import lstm as lstm
@@ -73,6 +72,7 @@ from .compose.stack import stack as stack
 from .compose.stack import residual as residual
 from .compose.pointwise import dropout as dropout
 from .compose.pointwise import linear as linear
+from .compose.pointwise import parts as parts
 from .compose.recurrent_dropout import DropoutState as DropoutState
 from .compose.recurrent_dropout import recurrent_dropout as recurrent_dropout
 from .compose.bidirectional import bidirectional as bidirectional

@@ -38,7 +38,7 @@ def draw_weights(
 def draw_input_weights(
     key: Array, input_size: int, hidden_size: int, gates: int, dtype: DTypeLike | None
 ) -> Array:
-    """w_x (X, G·H) alone, Glorot uniform per gate, for a recurrence without a matrix."""
+    """w_x (X, G·H), Glorot uniform per gate, of a recurrence without a matrix."""
     input_size, dtype = whole_number("input_size", input_size), floating(dtype)
     draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))
     w_x = [draw_x(k, (input_size, hidden_size)) for k in jax.random.split(key, gates)]

@@ -3,18 +3,19 @@
 State, λ and the matrix are complex, the params real. With e^ν and e^θ for rate and
 angle, |λ| < 1 whatever ν is, and with W_x = [Re | Im] (X, 2N), b likewise::
 
-    forward                                  backward, from dhₜ (complex)
+    forward                                backward, from dhₜ (complex)
 
-    (1) λ  = exp(−e^ν + i e^θ)   once        (4) δₜ    = [Re dhₜ | −Im dhₜ]        pull
-    (2) aₜ = xₜ (W_x ∘ [e^γ | e^γ])  project (5) dhₜ₋₁ = dhₜ ∘ λ                   pull
-    (3) hₜ = λ ∘ hₜ₋₁ + cplx(aₜ + b)  step   (6) dλ    = Σₜ hₜ₋₁ ∘ dhₜ             collect
-                                                 dν    = −e^ν Re(dλ ∘ λ)
-                                                 dθ    = −e^θ Im(dλ ∘ λ)
-                                             (7) dV    = Σₜ xₜᵀ δₜ                 collect
-                                                 db    = Σₜ δₜ
-                                                 dxₜ   = δₜ (W_x ∘ [e^γ | e^γ])ᵀ
-                                             (8) dW_x  = dV ∘ [e^γ | e^γ]          collect
-                                                 dγ    = e^γ Σ_x (dV ∘ W_x), both halves
+    (1) λ  = exp(−e^ν + i e^θ)             (4) δₜ    = [Re dhₜ | −Im dhₜ]      pull
+    (2) aₜ = xₜ (W_x ∘ [e^γ | e^γ])        (5) dhₜ₋₁ = dhₜ ∘ λ                 pull
+                              project      (6) dλ    = Σₜ hₜ₋₁ ∘ dhₜ           collect
+    (3) hₜ = λ ∘ hₜ₋₁ + cplx(aₜ + b)           dν    = −e^ν Re(dλ ∘ λ)
+                              step             dθ    = −e^θ Im(dλ ∘ λ)
+                                           (7) dV    = Σₜ xₜᵀ δₜ               collect
+                                               db    = Σₜ δₜ
+                                               dxₜ   = δₜ (W_x ∘ [e^γ | e^γ])ᵀ
+                                           (8) dW_x  = dV ∘ [e^γ | e^γ]        collect
+                                               dγ    = e^γ ∘ Σ_x dV ∘ W_x, in both
+                                                       halves
 
 with cplx([u | v]) = u + i v. A cotangent is complex as JAX has it: of h ↦ λ h it is
 dh ↦ λ dh, with no conjugate, and that of the real part of a sum is the real part.
@@ -37,6 +38,7 @@ from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import Array, lax
 from jax.typing import DTypeLike
 
@@ -114,19 +116,6 @@ def lru(
     )
 
 
-def parts(h: Array) -> Array:
-    """Real and imaginary parts side by side, (..., N) complex to (..., 2N) real.
-
-    A function for `sr.stack`: what is linear in these is what Re(C h) is for a complex
-    C, with rows Re C and −Im C.
-
-    >>> import jax.numpy as jnp, scanrnn as sr
-    >>> sr.parts(jnp.array([[1 + 2j, 3 + 4j]])).tolist()
-    [[1.0, 3.0, 2.0, 4.0]]
-    """
-    return jnp.concatenate((h.real, h.imag), axis=-1)
-
-
 @functools.cache
 def _lru(
     hidden_size: int, r_min: float, r_max: float, max_phase: float, bias: bool
@@ -135,7 +124,7 @@ def _lru(
         input_size, dtype = whole_number("input_size", input_size), floating(dtype)
         keys = jax.random.split(key, 3)
         drawn: Any = wide(dtype)
-        least = float(jnp.finfo(drawn).tiny)  # no logarithm of zero
+        least = float(np.finfo(drawn).tiny)  # no logarithm of zero
         area, angle = (
             jax.random.uniform(k, (hidden_size,), drawn, minval=least) for k in keys[:2]
         )

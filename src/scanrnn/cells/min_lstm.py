@@ -4,16 +4,16 @@ Two gates and a candidate, all of the input alone. The gates are divided by thei
 so that the state is a mean of candidates; there is no memory beside the output. The
 order of the columns of W_x and b is f, i, c; g is the identity, or `positive`::
 
-    forward                                  backward, from dhₜ
+    forward                             backward, from dhₜ
 
-    (1) xₜ W_x                   project     (5) q      = dhₜ ∘ (hₜ₋₁ − c) ∘ a(1 − a)  pull
-    (2) zₜ = xₜ W_x + b          step            δ_f   = q ∘ (1 − f)
-    (3) f  = σ(z_f), i = σ(z_i)  step            δ_i   = −q ∘ (1 − i)
-        a  = f / (f + i)                         δ_c   = dhₜ ∘ (1 − a) ∘ g'(z_c)
-        c  = g(z_c)                          (6) dhₜ₋₁ = dhₜ ∘ a                      pull
-    (4) hₜ = a ∘ hₜ₋₁            step        (7) dW_x  = Σₜ xₜᵀ [δ_f, δ_i, δ_c]       collect
-             + (1 − a) ∘ c                       db    = Σₜ [δ_f, δ_i, δ_c]
-                                                 dxₜ   = [δ_f, δ_i, δ_c] W_xᵀ
+    (1) xₜ W_x              project     (5) q     = dhₜ ∘ (hₜ₋₁ − c) ∘ a(1 − a)   pull
+    (2) zₜ = xₜ W_x + b     step            δ_f   = q ∘ (1 − f)
+    (3) f  = σ(z_f)         step            δ_i   = −q ∘ (1 − i)
+        i  = σ(z_i)                         δ_c   = dhₜ ∘ (1 − a) ∘ g'(z_c)
+        a  = f / (f + i)                (6) dhₜ₋₁ = dhₜ ∘ a                       pull
+        c  = g(z_c)                     (7) dW_x  = Σₜ xₜᵀ [δ_f, δ_i, δ_c]        collect
+    (4) hₜ = a ∘ hₜ₋₁       step            db    = Σₜ [δ_f, δ_i, δ_c]
+             + (1 − a) ∘ c                  dxₜ   = [δ_f, δ_i, δ_c] W_xᵀ
 
 The quotient is formed as a = σ(ln f − ln i), with ln σ(z) = −ln(1 + e⁻ᶻ): where both
 gates are so small that they are zero, f / (f + i) would be none. Its derivative by z_f

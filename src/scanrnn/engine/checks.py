@@ -15,7 +15,7 @@ from jax import Array
 
 from ..cell import Cell, Params, State
 from .products import is_tokens
-from .values import shown
+from .values import PARTS, shown
 
 ANY = 1_000_003  # fits as well if nothing in the params depends on X
 
@@ -186,9 +186,10 @@ def _check_tokens(xs: Array, skips: Array | None, sizes: tuple[int, ...]) -> Non
 
 def _check_floats(cell: Cell, params: Params, xs: Array, dtype: Any) -> None:
     if not jnp.issubdtype(xs.dtype, jnp.floating):
+        is_complex = jnp.issubdtype(xs.dtype, jnp.complexfloating)
         raise ValueError(
             "expected xs: floats (T, B, X) or integer tokens (T, B), "
-            f"got {_show(xs)}; cast it to {dtype}"
+            f"got {_show(xs)}{PARTS if is_complex else f'; cast it to {dtype}'}"
         )
     if xs.ndim != 3:
         raise ValueError(

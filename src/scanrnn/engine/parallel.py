@@ -13,7 +13,7 @@ There, of an affine cell (of a diagonal one: the loop of `scan.py`)::
     (3) b = a ∘ reset_to + b       and cut, where t is reset
     (4) stateₜ                     the maps joined: `recurrences.py`
 
-and back, with Lₜ the state after step t; the tapes are made again, of the states alone::
+and back, with Lₜ the state after step t; the tapes are made again of the states::
 
     (5) tapesₜ, gₜ                 one `step` and one `pull` of all steps
     (6) gₜ = 1                     where t is skipped

@@ -8,18 +8,20 @@ So the map of a stretch of steps can be had without the state before it. Two for
 
 ``associative``   `jax.lax.associative_scan`: pairs, pairs of pairs, and back; 2 log₂ T
                   levels, 2T maps joined, no loop.
-``chunks``        K steps in all ⌈T/K⌉ chunks at once for the map of each chunk; over the
-                  chunks for the state before each; K steps in all chunks at once again
-                  for the states. 2K + T/K steps of three loops, three products and two
-                  sums an entry.
+``chunks``        K steps in all ⌈T/K⌉ chunks at once for the map of each chunk; over
+                  the chunks for the state before each; K steps in all chunks at once
+                  again for the states. Three loops, 2K + T/K steps, three products and
+                  two sums an entry.
 
-Rounding: the term of b_s in h_t meets t − s factors, as it does step by step; in both
-forms it is rounded at most (t − s) + 2 log₂ T + 4 times there (chunks: (t − s) + T/K +
-K + 4), against 2(t − s) + 1 step by step. So
+Rounding: the term of b_s in h_t meets t − s factors, as it does step by step, and each
+of them rounds once, in whatever order they are joined; the sums round it 2 log₂ T times
+at most (chunks: 2K + T/K times), where step by step they do so t − s times. So
 
-    |error of h_t| <= u Σ_s ((t − s) + 2 log₂ T + 4) |b_s| Π |a|,   u the unit roundoff
+    |error of h_t| <= u Σ_s ((t − s) + n) |b_s| Π |a|
+    n = 2 log₂ T + 4, or 2K + T/K + 4
 
-to first order in u, and no constant of it grows with T but the logarithm.
+to first order in the unit roundoff u, and for real numbers (a complex product rounds
+up to three times as much). Step by step it is the same with 2(t − s) + 1.
 
 Overflow: what is formed are products of the factors of a stretch, and states from zero.
 For |a| <= 1 no product is above 1, and no such state above what step by step can reach
@@ -71,6 +73,9 @@ class Maps(NamedTuple):
         return Maps(factor, later.of(self.added), cuts)
 
 
+IDENTITY = 1, 0, 0  # the map that passes a state on
+
+
 def by_pairs(maps: Maps, entry: State, reverse: bool) -> State:
     """The state after every step, (T, B, ·), from the one before the first.
 
@@ -90,12 +95,16 @@ def by_chunks(
     """The same, by chunks of so many steps; about √(T/2) if not given."""
     length = _length(maps)
     size = min(size or max(1, math.isqrt(length // 2)), length)
-    steps = Maps(*(_cut(part, size, fill) for part, fill in zip(maps, (1, 0, 0))))
+    steps = Maps(
+        *(_cut(part, size, fill) for part, fill in zip(maps, IDENTITY, strict=True))
+    )
 
     def over(body: Any, carry: Any, xs: Any) -> Any:
         return lax.scan(body, carry, xs, reverse=reverse, unroll=unroll)
 
-    nothing = Maps(*(_like(part, fill) for part, fill in zip(steps, (1, 0, 0))))
+    nothing = Maps(
+        *(_like(part, fill) for part, fill in zip(steps, IDENTITY, strict=True))
+    )
     chunks, _ = over(lambda chunk, step: (chunk.then(step), None), nothing, steps)
     _, entries = over(lambda state, chunk: (chunk.of(state), state), entry, chunks)
 

@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# What to do with the complex outputs of a cell where floats are expected.
+PARTS = "; sr.parts lays real and imaginary parts side by side"
+
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """``value`` as a plain int; NumPy's integers count, True and 2.0 do not.

@@ -238,13 +238,13 @@ class Parallel:
     Of an affine cell (`sr.min_gru`, `sr.min_lstm`, `sr.lru`) both directions have a
     depth that grows with log T; of a diagonal one that is not affine (`sr.ind_rnn`) the
     way back. The numbers are those of the other ways to rounding: `engine/parallel.py`
-    has the equations, `engine/recurrences.py` the bound, and why nothing overflows where
-    no factor is above 1. Where one is, the product of a stretch may, and give NaN.
+    has the equations, `engine/recurrences.py` the bound, and why nothing overflows
+    where no factor is above 1. Where one is, a product of a stretch may, and give NaN.
 
     It joins twice as many maps as there are steps, and reads and writes each several
-    times: on a CPU it takes two to three times as long as `Stored`. It is for devices
-    that wait for the next step of a loop longer than they compute in it. Nothing chooses
-    it by itself. For forward mode there are `Linearized` and `Autodiff`.
+    times: on a CPU it is slower than `Stored` (docs/diagonal.md). It is for devices that
+    wait for the next step of a loop longer than they compute in it. Nothing chooses it
+    by itself. For forward mode there are `Linearized` and `Autodiff`.
 
     Bytes kept: the states, T·B·H. Tapes, drives and maps of all steps stand in memory at
     once while either direction runs.
@@ -262,7 +262,8 @@ class Parallel:
     >>> cell = sr.min_gru(4)
     >>> params = cell.init(jax.random.key(0), 3)
     >>> def loss(params, way):
-    ...     return sr.unroll(cell, params, jnp.ones((7, 2, 3)), backward=way).final.h.sum()
+    ...     run = sr.unroll(cell, params, jnp.ones((7, 2, 3)), backward=way)
+    ...     return run.final.h.sum()
     >>> parallel, stored = (jax.grad(loss)(params, way)
     ...                     for way in (sr.Parallel(), sr.Stored()))
     >>> bool(jnp.allclose(parallel.w_x, stored.w_x, atol=1e-6))
@@ -302,10 +303,10 @@ def check_parallel(cell: Cell, task: Task) -> None:
     if cell.recurrence not in ("diagonal", "affine"):
         raise ValueError(
             "expected a cell whose recurrence is diagonal or affine with "
-            f"backward=Parallel(), such as sr.min_gru, got one that is "
-            f"{cell.recurrence}, {shown(cell)}: its units read each other, and the maps "
-            "of two steps joined would be products of matrices; take Stored(), "
-            "Recomputed() or Checkpointed()"
+            "backward=Parallel(), such as sr.min_gru, got one that is "
+            f"{cell.recurrence}, {shown(cell)}: its units read each other, and two "
+            "steps joined would be a product of matrices; take Stored(), Recomputed() "
+            "or Checkpointed()"
         )
     if not is_number(task.length):
         raise ValueError(

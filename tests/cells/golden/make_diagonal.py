@@ -1,10 +1,10 @@
 """Computes diagonal.json, of the cells whose units do not meet, in float64.
 
 The minimal GRU and the linear recurrent unit are those of memorax, an associative scan
-that JAX differentiates. The independently recurrent network and the minimal LSTM are in
-no library for JAX; they are written here from their papers, in NumPy, a step at a time,
-and differentiated by the complex step, Im L(x + i e) / e, which needs no rule. Run once;
-the suite needs only the file::
+that JAX differentiates. The independently recurrent network and the minimal LSTM were
+found in no library for JAX; they are written here from their papers, in NumPy, a step
+at a time, and differentiated by the complex step, Im L(x + i e) / e, which needs no
+rule. Run once; the suite needs only the file::
 
     pip install --no-deps memorax && pip install flax
     python tests/cells/golden/make_diagonal.py
