@@ -6,10 +6,10 @@ columns of W_x and b; g is the identity, or `positive`::
 
     forward                             backward, from dhₜ
 
-    (1) xₜ W_x              project     (5) δ_z   = dhₜ ∘ (c − hₜ₋₁) ∘ z(1 − z)   pull
+    (1) xₜ W_x              project     (5) δ_z   = dhₜ ∘ (c − hₜ₋₁) ∘ z(1 − z)  pull
     (2) aₜ = xₜ W_x + b     step            δ_c   = dhₜ ∘ z ∘ g'(a_c)
-    (3) z  = σ(a_z)         step        (6) dhₜ₋₁ = dhₜ ∘ (1 − z)                 pull
-        c  = g(a_c)                     (7) dW_x  = Σₜ xₜᵀ [δ_z, δ_c]             collect
+    (3) z  = σ(a_z)         step        (6) dhₜ₋₁ = dhₜ ∘ (1 − z)                pull
+        c  = g(a_c)                     (7) dW_x  = Σₜ xₜᵀ [δ_z, δ_c]            collect
     (4) hₜ = (1 − z) ∘ hₜ₋₁ step            db    = Σₜ [δ_z, δ_c]
              + z ∘ c                        dxₜ   = [δ_z, δ_c] W_xᵀ
 

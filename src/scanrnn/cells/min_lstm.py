@@ -6,12 +6,12 @@ order of the columns of W_x and b is f, i, c; g is the identity, or `positive`::
 
     forward                             backward, from dhₜ
 
-    (1) xₜ W_x              project     (5) q     = dhₜ ∘ (hₜ₋₁ − c) ∘ a(1 − a)   pull
+    (1) xₜ W_x              project     (5) q     = dhₜ ∘ (hₜ₋₁ − c) ∘ a(1 − a)  pull
     (2) zₜ = xₜ W_x + b     step            δ_f   = q ∘ (1 − f)
     (3) f  = σ(z_f)         step            δ_i   = −q ∘ (1 − i)
         i  = σ(z_i)                         δ_c   = dhₜ ∘ (1 − a) ∘ g'(z_c)
-        a  = f / (f + i)                (6) dhₜ₋₁ = dhₜ ∘ a                       pull
-        c  = g(z_c)                     (7) dW_x  = Σₜ xₜᵀ [δ_f, δ_i, δ_c]        collect
+        a  = f / (f + i)                (6) dhₜ₋₁ = dhₜ ∘ a                      pull
+        c  = g(z_c)                     (7) dW_x  = Σₜ xₜᵀ [δ_f, δ_i, δ_c]       collect
     (4) hₜ = a ∘ hₜ₋₁       step            db    = Σₜ [δ_f, δ_i, δ_c]
              + (1 − a) ∘ c                  dxₜ   = [δ_f, δ_i, δ_c] W_xᵀ
 

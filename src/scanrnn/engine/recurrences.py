@@ -122,7 +122,7 @@ def _length(maps: Maps) -> int:
 
 
 def _cut(tree: Tree, size: int, fill: int) -> Tree:
-    """(T, ...) as (K, n, ...), the step within a chunk first; the last one is filled."""
+    """(T, ...) as (K, n, ...), the step within a chunk first; the last is filled."""
 
     def cut(leaf: Array) -> Array:
         short = -leaf.shape[0] % size

@@ -242,12 +242,12 @@ class Parallel:
     where no factor is above 1. Where one is, a product of a stretch may, and give NaN.
 
     It joins twice as many maps as there are steps, and reads and writes each several
-    times: on a CPU it is slower than `Stored` (docs/diagonal.md). It is for devices that
-    wait for the next step of a loop longer than they compute in it. Nothing chooses it
-    by itself. For forward mode there are `Linearized` and `Autodiff`.
+    times: on a CPU it is slower than `Stored` (docs/diagonal.md). It is for devices
+    that wait for the next step of a loop longer than they compute in it. Nothing
+    chooses it by itself. For forward mode there are `Linearized` and `Autodiff`.
 
-    Bytes kept: the states, T·B·H. Tapes, drives and maps of all steps stand in memory at
-    once while either direction runs.
+    Bytes kept: the states, T·B·H. Tapes, drives and maps of all steps stand in memory
+    at once while either direction runs.
 
     Args:
         form: "associative", `jax.lax.associative_scan`; or "chunks", three loops of
