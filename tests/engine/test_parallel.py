@@ -25,6 +25,7 @@ from programs import count, loop_depths, loops
 
 import scanrnn as sr
 from scanrnn.engine.recurrences import Maps, by_chunks, by_pairs
+from scanrnn.verify import prove
 from scanrnn.verify.audit.recurrence import recurrence_rows
 from scanrnn.verify.audit.settings import point_of
 from scanrnn.verify.double import double
@@ -293,6 +294,14 @@ def laws(cell):
         return {row.oracle: row.passed for row in recurrence_rows(cell, point)}
 
 
+@pytest.mark.parametrize("cell", pairs(["ind-rnn", "min-gru"], needed=[("min-gru",)]))
+def test_proved_in_exact_arithmetic(cell):
+    """With masks, resets and both directions."""
+    made = {"ind-rnn": sr.ind_rnn, "min-gru": sr.min_gru}[cell](2)
+    ways = sr.Parallel(), sr.Parallel("chunks", 2)
+    assert prove(made, ways=ways, steps=[2], inputs=["floats"], draws=1).passed
+
+
 def test_a_false_marker_is_found_out():
     assert laws(sr.rnn(3)) == {}
     assert laws(sr.rnn(3)._replace(recurrence="diagonal")) == {"diagonal": False}
@@ -331,6 +340,14 @@ def test_bad_input():
             lambda xs: sr.unroll(*args[:2], xs, backward=sr.Parallel()),
             jax.ShapeDtypeStruct((t, B, X), case.xs.dtype),
         )
+
+
+def test_what_is_not_proved_is_refused():
+    """A logarithm of a sum, which is no polynomial; and complex states."""
+    refused = prove(sr.min_lstm(2), ways=[sr.Stored()], steps=[1], inputs=["floats"])
+    assert {row.reason[:7] for row in refused.rows} == {"refused"}
+    with pytest.raises(ValueError, match=r"real states.*audits such cells"):
+        prove(sr.lru(2))
 
 
 def test_complex_outputs_are_told_what_to_do():
