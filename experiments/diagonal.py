@@ -117,7 +117,8 @@ def _error(got: Any, want: Any) -> float:
 def table_of(found: dict[str, dict[str, Clocked]]) -> Table:
     """A row for each case: the times over that of `Stored`, by the wall and the CPU."""
     table = Table(title="of Stored: time by the wall (by CPU time), bytes")
-    for column in ("case, T x B x X x H", "Stored, ms, MB", *list(WAYS)[1:]):
+    columns = "case, T x B x X x H", "Stored, ms, MB", *list(WAYS)[1:], "s to compile"
+    for column in columns:
         table.add_column(column, justify="right")
     for case, ways in found.items():
         first = ways["Stored"]
@@ -127,6 +128,7 @@ def table_of(found: dict[str, dict[str, Clocked]]) -> Table:
             wall, cpu = one.wall_ms / first.wall_ms, one.cpu_ms / first.cpu_ms
             size = one.megabytes / max(first.megabytes, 1e-9)
             cells.append(f"{wall:.2f} ({cpu:.2f}), {size:.2f}")
+        cells.append(", ".join(f"{one.compile_s:.1f}" for one in ways.values()))
         table.add_row(*cells)
     return table
 

@@ -242,7 +242,7 @@ class Parallel:
     where no factor is above 1. Where one is, a product of a stretch may, and give NaN.
 
     It joins twice as many maps as there are steps, and reads and writes each several
-    times: on a CPU it is slower than `Stored` (docs/diagonal.md). It is for devices
+    times: on a CPU it is slower as a rule (docs/diagonal.md). It is for devices
     that wait for the next step of a loop longer than they compute in it. Nothing
     chooses it by itself. For forward mode there are `Linearized` and `Autodiff`.
 
