@@ -98,7 +98,7 @@ def measured(case: str, seconds: float) -> dict[str, Clocked]:
     return {
         way: Clocked(
             *(spreads[way].ms, 1e3 * sorted(cpu[way])[len(cpu[way]) // 2]),
-            *(one.megabytes or 0.0, one.compile_s),
+            *(one.megabytes or 0.0, one.compile_s or 0.0),
         )
         for way, one in ready.items()
     }
