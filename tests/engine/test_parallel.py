@@ -71,11 +71,20 @@ def test_the_other_ways_have_these_cells_as_any_other(cell, way):
 
 
 @pytest.mark.parametrize("length", [0, 1, 2])
-def test_few_steps(length):
+def test_few_steps_and_no_batch(length):
     case = problem("min-gru", "resets", length=length)
     want = there_and_back(case, backward=sr.Autodiff())
     for way in PARALLEL.values():
         assert_close(there_and_back(case, backward=way(sr)), want)
+        shape = jax.eval_shape(
+            lambda xs, way=way: jax.grad(
+                lambda xs: sr.unroll(
+                    case.cell, case.params, xs, backward=way(sr)
+                ).outputs.sum()
+            )(xs),
+            case.xs[:, :0],
+        )
+        assert shape.shape == (length, 0, X)
 
 
 @pytest.mark.parametrize(("cell", "way"), each(["ind-rnn", "lru"], PARALLEL))

@@ -95,13 +95,13 @@ def lru(
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> net = sr.stack(sr.lru(8, r_min=0.9, max_phase=0.3), sr.parts, sr.linear(3))
     >>> params = net.init(jax.random.key(0), 3)
-    >>> ys = net.run(params, jnp.ones((7, 2, 3)), backward=sr.Parallel()).outputs
+    >>> ys = jax.jit(net.run)(params, jnp.ones((7, 2, 3))).outputs
     >>> ys.shape, jnp.iscomplexobj(ys)
     ((7, 2, 3), False)
 
     D x is a skip connection: `sr.residual` around it for D = 1, or a product beside it.
 
-    >>> sr.residual(net).run(params, jnp.ones((7, 2, 3))).outputs.shape
+    >>> jax.jit(sr.residual(net).run)(params, jnp.ones((7, 2, 3))).outputs.shape
     (7, 2, 3)
     """
     low, high = fraction("r_min", r_min), positive("r_max", r_max)

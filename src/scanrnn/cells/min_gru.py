@@ -96,8 +96,7 @@ def min_gru(
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.min_gru(5)
     >>> params = cell.init(jax.random.key(0), 3)
-    >>> run = sr.unroll(cell, params, jnp.ones((7, 2, 3)), backward=sr.Parallel())
-    >>> run.outputs.shape
+    >>> sr.unroll(cell, params, jnp.ones((7, 2, 3))).outputs.shape
     (7, 2, 5)
     """
     return _min_gru(

@@ -128,7 +128,8 @@ def _cut(tree: Tree, size: int, fill: int) -> Tree:
         short = -leaf.shape[0] % size
         edges = ((0, short), *((0, 0),) * (leaf.ndim - 1))
         leaf = jnp.pad(leaf, edges, constant_values=fill) if short else leaf
-        return leaf.reshape(-1, size, *leaf.shape[1:]).swapaxes(0, 1)
+        n = leaf.shape[0] // size
+        return leaf.reshape(n, size, *leaf.shape[1:]).swapaxes(0, 1)
 
     return jax.tree.map(cut, tree)
 
