@@ -268,8 +268,8 @@ MUTANTS = {
     ),
     "the scale of the inputs hears of one half": Mutant(
         "cells/lru.py",
-        ".reshape(2, hidden_size).sum(0)",
-        ".reshape(2, hidden_size)[0]",
+        "gamma=scale * (of_real + of_imag),",
+        "gamma=scale * of_real,",
         cell="lru",
     ),
     "in parallel, a skipped step multiplies what passes": Mutant(

@@ -171,12 +171,12 @@ def _lru(
         nu, theta, gamma, w_x, _ = (_widened(leaf) for leaf in params)
         d_v = _widened(d_v)
         scale = jnp.exp(gamma)
-        both = jnp.sum(d_v * w_x, 0).reshape(2, hidden_size).sum(0)
+        of_real, of_imag = jnp.split(jnp.sum(d_v * w_x, 0), 2)
         d_params = LRUParams(
             nu=-jnp.exp(nu) * by_lambda.real,
             theta=-jnp.exp(theta) * by_lambda.imag,
-            gamma=scale * both,  # (8)
-            w_x=d_v * jnp.tile(scale, 2)[None],
+            gamma=scale * (of_real + of_imag),  # (8)
+            w_x=d_v * jnp.concatenate((scale, scale))[None],
             b=d_b,
         )
         return d_params, d_xs
@@ -194,7 +194,8 @@ def _lambda(params: LRUParams) -> Array:
 
 def _scaled(params: LRUParams) -> Array:
     """W_x ∘ [e^γ | e^γ], in the dtype of W_x."""
-    scale = jnp.tile(jnp.exp(_widened(params.gamma)), 2)
+    scale = jnp.exp(_widened(params.gamma))
+    scale = jnp.concatenate((scale, scale))
     return (_widened(params.w_x) * scale[None]).astype(params.w_x.dtype)
 
 
