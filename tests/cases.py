@@ -24,6 +24,14 @@ CELLS = {
     "gru-reset-before": lambda sr: sr.gru(H, reset_after=False),
     "lstm": lambda sr: sr.lstm(H),
 }
+# Whose units do not meet in the recurrence. Not among those above, or every property
+# would be tried on them: `test_parallel.py` has those that they are in danger of.
+DIAGONAL = {
+    "ind-rnn": lambda sr: sr.ind_rnn(H, activation="tanh"),
+    "min-gru": lambda sr: sr.min_gru(H, activation="positive"),
+    "min-lstm": lambda sr: sr.min_lstm(H),
+    "lru": lambda sr: sr.lru(H, bias=True),
+}
 OPTIONS = {
     "plain": (),
     "lengths": ("lengths",),
@@ -37,6 +45,10 @@ WAYS = {
     "stored": lambda sr: sr.Stored(),
     "recomputed": lambda sr: sr.Recomputed(4),  # 4 does not divide T
     "checkpointed": lambda sr: sr.Checkpointed(3),  # nor does 3
+}
+PARALLEL = {
+    "parallel": lambda sr: sr.Parallel(),
+    "in chunks": lambda sr: sr.Parallel("chunks", 4),  # 4 does not divide T
 }
 
 
@@ -79,9 +91,16 @@ class Problem(NamedTuple):
         return self.options.get("reset_to", zeros)
 
     def astype(self, dtype: Any) -> "Problem":
-        """The same problem in another float dtype."""
+        """The same problem in another float dtype; complex ones are of its width."""
         arrays = self._replace(cell=None)
-        cast = jax.tree.map(lambda x: x.astype(dtype) if is_float(x) else x, arrays)
+
+        def of(x: Any) -> Any:
+            if jnp.iscomplexobj(x):
+                is_double = jnp.dtype(dtype).itemsize == 8
+                return x.astype(jnp.complex128 if is_double else jnp.complex64)
+            return x.astype(dtype) if is_float(x) else x
+
+        cast = jax.tree.map(of, arrays)
         return cast._replace(cell=self.cell)
 
 
@@ -122,7 +141,7 @@ def problem(
 ) -> Problem:
     """The named case, drawn in float64."""
     rng = np.random.default_rng(seed)
-    made = CELLS[cell](sr)
+    made = (CELLS | DIAGONAL)[cell](sr)
     params = jax.tree.map(
         lambda leaf: leaf + 0.2 * rng.normal(size=leaf.shape),
         made.init(jax.random.key(seed), X),
@@ -130,16 +149,17 @@ def problem(
     xs = jnp.asarray(rng.normal(size=(length, B, X)))
     if option.startswith("tokens"):
         xs = jnp.asarray(rng.integers(X, size=(length, B)))
-    start = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), made.start(B)
-    )
-    d_run = (
-        jnp.asarray(rng.normal(size=(length, B, H))),
-        jax.tree.map(lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), start),
-    )
-    reset_to = jax.tree.map(
-        lambda leaf: jnp.asarray(rng.normal(size=leaf.shape)), made.start(B)
-    )
+
+    def draw(leaf: jax.Array) -> jax.Array:
+        drawn = rng.normal(size=leaf.shape)
+        if jnp.iscomplexobj(leaf):
+            drawn = drawn + 1j * rng.normal(size=leaf.shape)
+        return jnp.asarray(drawn)
+
+    start = jax.tree.map(draw, made.start(B))
+    outputs = jnp.zeros((length, B, H), start.h.dtype)
+    d_run = draw(outputs), jax.tree.map(draw, start)
+    reset_to = jax.tree.map(draw, made.start(B))
     drawn = {
         "lengths": jnp.asarray([0, 1, length, length // 2, length - 1]),
         "mask": jnp.asarray(rng.random((length, B)) < 0.7),
@@ -166,7 +186,10 @@ def errors(got: Any, want: Any) -> dict[str, float]:
 
 
 def error(got: Any, want: Any) -> float:
-    got, want = np.asarray(got, np.float64), np.asarray(want, np.float64)
+    got, want = (
+        np.asarray(x, complex if np.iscomplexobj(x) else np.float64)
+        for x in (got, want)
+    )
     if got.shape != want.shape:
         raise AssertionError(f"shape {got.shape}, expected {want.shape}")
     if got.size == 0:

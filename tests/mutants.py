@@ -241,6 +241,118 @@ MUTANTS = {
         "d_h_prev = d_h * tape.z",
         cell="gru-reset-before",
     ),
+    # Cells whose units do not meet, and the way in parallel over time.
+    "a unit's own weight is left out on the way back": Mutant(
+        "cells/ind_rnn.py",
+        "return IndRNNState(_by_unit(params.u, delta)), delta",
+        "return IndRNNState(delta), delta",
+        cell="ind-rnn",
+    ),
+    "a unit's own weight meets no state": Mutant(
+        "cells/ind_rnn.py",
+        "sum_leading(h_prev * deltas.astype(h_prev.dtype))",
+        "sum_leading(deltas.astype(h_prev.dtype))",
+        cell="ind-rnn",
+    ),
+    "the update gate forgets what it replaces": Mutant(
+        "cells/min_gru.py",
+        "(c - state.h) * z * (1 - z)",
+        "c * z * (1 - z)",
+        cell="min-gru",
+    ),
+    "the input gate moves the quotient as the forget gate does": Mutant(
+        "cells/min_lstm.py", "by_i=-by_q", "by_i=by_q", cell="min-lstm"
+    ),
+    "a complex cotangent is conjugated for the inputs": Mutant(
+        "cells/lru.py", "(d_h.real, -d_h.imag)", "(d_h.real, d_h.imag)", cell="lru"
+    ),
+    "a complex cotangent is conjugated through time": Mutant(
+        "cells/lru.py",
+        "beside(_lambda(params), d_h) * d_h",
+        "beside(_lambda(params).conj(), d_h) * d_h",
+        cell="lru",
+    ),
+    "the scale of the inputs hears of one half": Mutant(
+        "cells/lru.py",
+        "gamma=scale * (of_real + of_imag),",
+        "gamma=scale * of_real,",
+        cell="lru",
+    ),
+    "in parallel, a skipped step multiplies what passes": Mutant(
+        "engine/parallel.py",
+        "factor = choose(skips, jax.tree.map(jnp.ones_like, factor), factor)",
+        "pass",
+        cell="ind-rnn",
+        way="parallel",
+    ),
+    "in parallel, a skipped step has a delta": Mutant(
+        "engine/parallel.py",
+        "choose(skips, zeros, d_states)",
+        "d_states",
+        cell="min-gru",
+        way="parallel",
+    ),
+    "in parallel, every step has its own factor": Mutant(
+        "engine/parallel.py",
+        "_from_next(factor, 1, course), d_outputs",
+        "factor, d_outputs",
+        cell="lru",
+        option="plain",
+        way="parallel",
+    ),
+    "in parallel, a reset cuts behind its step": Mutant(
+        "engine/parallel.py",
+        "_from_next(resets, False, course)",
+        "resets",
+        cell="min-lstm",
+        way="parallel",
+    ),
+    "in parallel, what a reset cuts off is lost": Mutant(
+        "engine/parallel.py",
+        "cut = choose(resets, through_time, zeros)",
+        "cut = zeros",
+        cell="ind-rnn",
+        way="in chunks",
+    ),
+    "in parallel, a skipped step is walked": Mutant(
+        "engine/parallel.py",
+        "maps = choose(skips, nothing, Maps(factor, added))",
+        "maps = Maps(factor, added)",
+        cell="lru",
+        way="in chunks",
+    ),
+    "in parallel, a reset restores the given start": Mutant(
+        "engine/parallel.py",
+        "maps.of(widen(task.reset_to))",
+        "maps.of(widen(task.start))",
+        cell="min-gru",
+        option="resets",
+        way="parallel",
+    ),
+    "in parallel, the state before the first step is zero": Mutant(
+        "engine/recurrences.py",
+        "added=choose(is_first, maps.of(entry), maps.added)",
+        "added=maps.added",
+        cell="min-lstm",
+        option="plain",
+        way="parallel",
+    ),
+    "the last chunk is filled with what forgets": Mutant(
+        "engine/recurrences.py",
+        "IDENTITY = 1, 0, 0",
+        "IDENTITY = 0, 0, 0",
+        cell="min-gru",
+        option="plain",
+        way="in chunks",
+    ),
+    "a chunk is entered with the state behind it": Mutant(
+        "engine/recurrences.py",
+        "(chunk.of(state), state), entry, chunks",
+        "(chunk.of(state), chunk.of(state)), entry, chunks",
+        cell="lru",
+        option="plain",
+        way="in chunks",
+    ),
     # Forward mode, and the gradient that JAX makes of it.
     "the tangents of the pre-activations are dropped": Mutant(
         "engine/linearized.py",

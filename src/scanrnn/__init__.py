@@ -19,9 +19,21 @@ from .cells.gru import GRUState as GRUState
 from .cells.gru import gru as gru
 from .cells.gru_reset_before import GRUResetBeforeParams as GRUResetBeforeParams
 from .cells.gru_reset_before import GRUResetBeforeState as GRUResetBeforeState
+from .cells.ind_rnn import IndRNNParams as IndRNNParams
+from .cells.ind_rnn import IndRNNState as IndRNNState
+from .cells.ind_rnn import ind_rnn as ind_rnn
+from .cells.lru import LRUParams as LRUParams
+from .cells.lru import LRUState as LRUState
+from .cells.lru import lru as lru
 from .cells.lstm import LSTMParams as LSTMParams
 from .cells.lstm import LSTMState as LSTMState
 from .cells.lstm import lstm as lstm
+from .cells.min_gru import MinGRUParams as MinGRUParams
+from .cells.min_gru import MinGRUState as MinGRUState
+from .cells.min_gru import min_gru as min_gru
+from .cells.min_lstm import MinLSTMParams as MinLSTMParams
+from .cells.min_lstm import MinLSTMState as MinLSTMState
+from .cells.min_lstm import min_lstm as min_lstm
 from .cells.rnn import RNNParams as RNNParams
 from .cells.rnn import RNNState as RNNState
 from .cells.rnn import rnn as rnn
@@ -32,6 +44,7 @@ from .engine.ways import Autodiff as Autodiff
 from .engine.ways import Backward as Backward
 from .engine.ways import Checkpointed as Checkpointed
 from .engine.ways import Linearized as Linearized
+from .engine.ways import Parallel as Parallel
 from .engine.ways import Recomputed as Recomputed
 from .engine.ways import Stored as Stored
 from .engine.fastest import Fastest as Fastest
@@ -65,6 +78,7 @@ from .compose.stack import stack as stack
 from .compose.stack import residual as residual
 from .compose.pointwise import dropout as dropout
 from .compose.pointwise import linear as linear
+from .compose.pointwise import parts as parts
 from .compose.recurrent_dropout import DropoutState as DropoutState
 from .compose.recurrent_dropout import recurrent_dropout as recurrent_dropout
 from .compose.bidirectional import bidirectional as bidirectional

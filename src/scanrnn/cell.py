@@ -29,7 +29,7 @@ Glossary
 """
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol, TypeAlias
+from typing import Any, Literal, NamedTuple, Protocol, TypeAlias
 
 import jax
 from jax import Array
@@ -43,6 +43,9 @@ State: TypeAlias = Any  # a NamedTuple of arrays (B, ·) with a field h
 Drive: TypeAlias = Any  # a pytree of arrays (B, ·)
 Tape: TypeAlias = Any  # a pytree of arrays (B, ·)
 Delta: TypeAlias = Any  # a pytree of arrays (B, ·)
+
+# How the units of a state meet from step to step; see `Cell`.
+Recurrence: TypeAlias = Literal["dense", "diagonal", "affine"]
 
 
 class Init(Protocol):
@@ -71,6 +74,17 @@ class Cell(NamedTuple):
       axes; it never merges them, or a sharded batch would be gathered.
     - `collect` returns None for ``d_xs`` where ``xs`` are integer tokens.
     - ``state.h`` is the output of the step.
+    - ``recurrence`` is kept to. "dense", and nothing is asked. "diagonal": an entry of
+      the state after a step depends on the same entry of the state before, and on no
+      other, so that with ones for a cotangent `pull` reads all derivatives at once::
+
+          pull(tape, d ∘ v) = pull(tape, d) ∘ v
+
+      "affine": moreover stateₜ = aₜ ∘ stateₜ₋₁ + bₜ, where aₜ and bₜ depend on params
+      and input alone. `Parallel` rests on the two laws, and `verify.check` tries them.
+
+    The fields of a state may be complex, of params that are real (`sr.lru`). Cotangents
+    are as JAX has them: `pull` transposes, and does not conjugate.
 
     A cell hashes by its functions: build it in a cached factory, as those of the
     library are, and it can be a static argument of ``jax.jit``. Told by which call it
@@ -118,6 +132,7 @@ class Cell(NamedTuple):
     # and xs. The engine gives it to the functions above in the place of the params,
     # and differentiates by it.
     once: Callable[[Params, Any], Any] | None = None
+    recurrence: Recurrence = "dense"
 
     def __reduce__(self) -> tuple[Any, ...]:
         return made.reduced(self)

@@ -37,7 +37,7 @@ from .engine.mesh import vary_along, varying_axes
 from .engine.operands import pushed
 from .engine.products import affine, affine_vjp, floating, is_tokens, plus, wide
 from .engine.trees import cast_like
-from .engine.values import flag, fraction, one_of, shown, whole_number
+from .engine.values import PARTS, flag, fraction, one_of, shown, whole_number
 
 Reduction: TypeAlias = Literal["mean", "sum", "none"]
 REDUCTIONS = ("mean", "sum", "none")
@@ -296,9 +296,10 @@ def _check_dense(params: DenseParams, hs: ArrayLike) -> tuple[DenseParams, Array
         )
     is_float = jnp.issubdtype(given.dtype, jnp.floating)
     if given.ndim < 1 or given.shape[-1] != w.shape[0] or not is_float:
+        is_complex = jnp.issubdtype(given.dtype, jnp.complexfloating)
         raise ValueError(
             f"expected hs: floats (..., {w.shape[0]}) to match params.w "
-            f"{w.shape}, got {given.dtype} {given.shape}"
+            f"{w.shape}, got {given.dtype} {given.shape}{PARTS * is_complex}"
         )
     return params, given
 

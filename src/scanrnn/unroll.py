@@ -69,7 +69,7 @@ def unroll(
     cotangents of the outputs and of the final state.
 
     Args:
-        cell: `sr.rnn(H)`, `sr.gru(H)`, `sr.lstm(H)`, or a `Cell` of your own.
+        cell: `sr.rnn(H)`, `sr.gru(H)`, `sr.lstm(H)`, ..., or a `Cell` of your own.
         params: as `cell.init(key, X)` makes them, all of one floating dtype.
         xs: floats (T, B, X) in the dtype of params, or integer tokens (T, B) in
             [0, X), which stand for one-hot inputs and are looked up; −1 stands for no
@@ -92,12 +92,15 @@ def unroll(
             every field: the memory c of an LSTM as well.
         masked: what stands where a step is masked: "zero", or "hold" for what stood
             there before, which is the start state's before the first step.
-        unroll: steps per iteration of the loop, as in `jax.lax.scan`.
+        unroll: steps per iteration of the loop, as in `jax.lax.scan`; `Parallel()` of
+            an affine cell has no loop.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
             in time and memory. `Fastest()` takes the fastest as told from shapes,
             `Budget(bytes)` the fastest that fits; `Linearized(of)` is one of the
-            first three with forward mode.
+            first three with forward mode; `Parallel(form)` is for cells whose units
+            do not meet in the recurrence, on a device on which a loop waits more than
+            it computes.
 
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are

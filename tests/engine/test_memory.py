@@ -48,6 +48,23 @@ def test_bytes_are_predicted_within_a_tenth(sizes, kind, way):
     assert told == pytest.approx(measured(cell, sizes, way), rel=0.1)
 
 
+def test_bytes_of_cells_without_a_matrix():
+    """Real ones within a fifth; of complex states a lower bound, not half as low."""
+    sizes = SHAPES[-1]
+    for cell, low, high in ((sr.min_gru(32), 0.8, 1.2), (sr.lru(32), 0.5, 1)):
+        params, xs, weights = shapes(cell, sizes)
+
+        def loss(params, xs, weights, cell=cell):
+            return jnp.sum(sr.unroll(cell, params, xs).outputs * weights).real
+
+        gradient = jax.jit(jax.value_and_grad(loss, (0, 1)))
+        outputs = jnp.result_type(cell.start(1, jnp.float32).h)
+        like = jax.ShapeDtypeStruct(weights.shape, outputs)
+        compiled = gradient.lower(params, xs, like).compile()
+        measured = compiled.memory_analysis().temp_size_in_bytes
+        assert low < sr.temporary_bytes(cell, params, xs) / measured < high
+
+
 def test_doubles_take_twice_the_bytes():
     cell, sizes = sr.lstm(32), (2000, 8, 16, 32)
     told = [

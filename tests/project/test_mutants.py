@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from by_numpy import by_numpy, there_and_back
-from cases import WAYS, B, T, errors, problem, tolerance
+from cases import PARALLEL, WAYS, B, T, errors, problem, tolerance
 from charlm_runs import tiny, train, without_time, write_text
 from meshes import inputs, loss_of, made_for, on_mesh
 from mutants import MUTANTS, plant
@@ -42,7 +42,8 @@ def padded(case):
 def gradient(mutant, sr, place):
     """Against the true library's oracle."""
     case = padded(problem(mutant.cell, mutant.option, sr))
-    _, got = there_and_back(case, sr, backward=WAYS[mutant.way](sr))
+    way = (WAYS | PARALLEL)[mutant.way](sr)
+    _, got = there_and_back(case, sr, backward=way)
     return equal(got, oracle(mutant.cell, mutant.option))
 
 

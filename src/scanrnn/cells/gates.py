@@ -24,20 +24,25 @@ def draw_weights(
     Sources: Glorot and Bengio 2010, proceedings.mlr.press/v9/glorot10a; Saxe,
     McClelland and Ganguli 2014, arXiv 1312.6120.
     """
-    input_size = whole_number("input_size", input_size)
     dtype = floating(dtype)
     key_x, key_h = jax.random.split(key)
+    w_x = draw_input_weights(key_x, input_size, hidden_size, gates, dtype)
     # Drawn wide: an orthogonal matrix comes from a QR, which has no 16-bit form.
-    draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))
     draw_h = jax.nn.initializers.orthogonal(dtype=wide(dtype))
-    w_x = [draw_x(k, (input_size, hidden_size)) for k in jax.random.split(key_x, gates)]
     w_h = [
         draw_h(k, (hidden_size, hidden_size)) for k in jax.random.split(key_h, gates)
     ]
-    return (
-        jnp.concatenate(w_x, axis=1).astype(dtype),
-        jnp.concatenate(w_h, axis=1).astype(dtype),
-    )
+    return w_x, jnp.concatenate(w_h, axis=1).astype(dtype)
+
+
+def draw_input_weights(
+    key: Array, input_size: int, hidden_size: int, gates: int, dtype: DTypeLike | None
+) -> Array:
+    """w_x (X, G·H), Glorot uniform per gate, of a recurrence without a matrix."""
+    input_size, dtype = whole_number("input_size", input_size), floating(dtype)
+    draw_x = jax.nn.initializers.glorot_uniform(dtype=wide(dtype))
+    w_x = [draw_x(k, (input_size, hidden_size)) for k in jax.random.split(key, gates)]
+    return jnp.concatenate(w_x, axis=1).astype(dtype)
 
 
 def sigmoid(z: Array) -> Array:

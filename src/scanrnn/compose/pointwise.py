@@ -111,6 +111,19 @@ def kept_share(key: Array, rate: float, shape: tuple[int, ...], dtype: Any) -> A
     return jnp.where(kept, jnp.asarray(1 / (1 - rate), dtype), jnp.zeros((), dtype))
 
 
+def parts(h: Array) -> Array:
+    """Real and imaginary parts side by side, (..., N) complex to (..., 2N) real.
+
+    A function for `sr.stack`: what is linear in these is what Re(C h) is for a complex
+    C, with rows Re C and −Im C.
+
+    >>> import jax.numpy as jnp, scanrnn as sr
+    >>> sr.parts(jnp.array([[1 + 2j, 3 + 4j]])).tolist()
+    [[1.0, 3.0, 2.0, 4.0]]
+    """
+    return jnp.concatenate((h.real, h.imag), axis=-1)
+
+
 def of_function(function: Callable[[Array], Array]) -> Layer:
     """A function of the last axis as a layer, such as jnp.tanh."""
     return _of_function(function)

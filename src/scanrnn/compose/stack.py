@@ -17,7 +17,7 @@ from ..made import Call
 from ..unroll import Unrolled, valid_steps
 from .layer import Layer, Size, check_outputs_option, layer, per_part, size_after
 from .pointwise import dropout as dropped
-from .pointwise import of_function
+from .pointwise import of_function, parts
 
 Part: TypeAlias = Layer | Cell | Callable[[Array], Array]
 
@@ -204,7 +204,9 @@ def as_layer(part: Part) -> Layer:
 
 
 def _is_factory(part: Any) -> bool:
-    return str(getattr(part, "__module__", "")).startswith(__name__.split(".")[0] + ".")
+    return part is not parts and str(getattr(part, "__module__", "")).startswith(
+        __name__.split(".")[0] + "."
+    )
 
 
 def _step_of(part: Layer) -> Callable[..., tuple[Array, Any]]:

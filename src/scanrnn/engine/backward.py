@@ -9,7 +9,8 @@ where t is reset. Going back over the steps, each way does the same four things:
     (4) d_params, d_xs = collect(xs, states_prev, δ)     once per block, over all steps
 
 The ways differ in what they keep of the forward pass, and so in how the tapes and the
-states come back: `ways.py`. The same rule with a forward mode is `linearized.py`.
+states come back: `ways.py`. The same rule with a forward mode is `linearized.py`; in
+parallel over time, where the cell allows it, `parallel.py`.
 """
 
 import functools
@@ -26,11 +27,22 @@ from .columns import apart
 from .forward import forward, handed_out, values
 from .linearized import by_tangents
 from .mesh import lie_like, vary_along, varying_axes
+from .parallel import in_parallel
 from .platform import is_accelerated
 from .products import wide
 from .scan import Course, Sequence, Task, prepared, run
 from .trees import as_cotangent, cast_like, choose, narrow, numbers, widen
-from .ways import Autodiff, Backward, ByHand, Kept, Linearized, Part, steps_in_block
+from .ways import (
+    Autodiff,
+    Backward,
+    ByHand,
+    Kept,
+    Linearized,
+    Parallel,
+    Part,
+    check_parallel,
+    steps_in_block,
+)
 
 
 def states_of(
@@ -40,6 +52,8 @@ def states_of(
 
     With ``course.states`` the whole states (T, B, ·) stand in the place of the outputs.
     """
+    if isinstance(backward, Parallel):
+        check_parallel(cell, task)
     task = prepared(cell, task)
     if isinstance(backward, Autodiff) or task.length == 0:  # no steps: no way back
 
@@ -50,6 +64,8 @@ def states_of(
         return kept, final
     if isinstance(backward, Linearized):
         return by_tangents(cell, backward.of, course, task)
+    if isinstance(backward, Parallel):
+        return in_parallel(cell, backward, course, task)
     return _by_hand(cell, backward, course, task)
 
 

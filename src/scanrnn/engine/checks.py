@@ -15,7 +15,7 @@ from jax import Array
 
 from ..cell import Cell, Params, State
 from .products import is_tokens
-from .values import shown
+from .values import PARTS, shown
 
 ANY = 1_000_003  # fits as well if nothing in the params depends on X
 
@@ -75,12 +75,20 @@ def check_state(
             f"{_describe(expected)}, got {_describe(state)}"
             + _batch_first_hint(xs, jax.tree.leaves(state))
         )
-    for leaf in jax.tree.leaves(state):
-        if leaf.dtype != dtype:
+    for leaf, like in zip(
+        jax.tree.leaves(state), jax.tree.leaves(expected), strict=True
+    ):
+        if leaf.dtype != (wanted := _dtype_of_state(like, dtype)):
             raise ValueError(
-                f"expected {name} in the dtype of params, {dtype}, got {leaf.dtype}; "
+                f"expected {name} in the dtype of params, {wanted}, got {leaf.dtype}; "
                 f"make it with cell.start({xs.shape[1]}, {str(dtype)!r}) or cast it"
             )
+
+
+def _dtype_of_state(expected: Any, dtype: Any) -> Any:
+    """That of params, or the complex one of its width, where the state is complex."""
+    is_complex = jnp.issubdtype(expected.dtype, jnp.complexfloating)
+    return expected.dtype if is_complex else dtype
 
 
 def check_alike(name: str, state: Any, expected: Any) -> None:
@@ -178,9 +186,10 @@ def _check_tokens(xs: Array, skips: Array | None, sizes: tuple[int, ...]) -> Non
 
 def _check_floats(cell: Cell, params: Params, xs: Array, dtype: Any) -> None:
     if not jnp.issubdtype(xs.dtype, jnp.floating):
+        is_complex = jnp.issubdtype(xs.dtype, jnp.complexfloating)
         raise ValueError(
             "expected xs: floats (T, B, X) or integer tokens (T, B), "
-            f"got {_show(xs)}; cast it to {dtype}"
+            f"got {_show(xs)}{PARTS if is_complex else f'; cast it to {dtype}'}"
         )
     if xs.ndim != 3:
         raise ValueError(

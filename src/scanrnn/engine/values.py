@@ -6,6 +6,9 @@ from typing import Any
 
 import numpy as np
 
+# What to do with the complex outputs of a cell where floats are expected.
+PARTS = "; sr.parts lays real and imaginary parts side by side"
+
 
 def whole_number(name: str, value: Any, least: int = 1) -> int:
     """``value`` as a plain int; NumPy's integers count, True and 2.0 do not.
@@ -46,6 +49,20 @@ def fraction(name: str, value: Any) -> float:
     )
     if not is_number or not 0 <= value < 1:
         raise ValueError(f"expected {name}, a number in [0, 1), got {shown(value)}")
+    return float(value)
+
+
+def positive(name: str, value: Any) -> float:
+    """``value`` as a float above 0.
+
+    Raises:
+        ValueError: if it is not, or not finite.
+    """
+    is_number = isinstance(value, int | float | np.number) and not isinstance(
+        value, bool
+    )
+    if not is_number or not 0 < value < float("inf"):
+        raise ValueError(f"expected {name}, a number above 0, got {shown(value)}")
     return float(value)
 
 

@@ -24,7 +24,7 @@ from .scan import Course, Task, run, states_before
 from .sizes import block_floats, default_block, floats_of_drive, is_number, root_of
 from .told import asks_for_before, filled
 from .trees import narrow, widen
-from .values import whole_number
+from .values import one_of, shown, whole_number
 
 
 class Kept(NamedTuple):
@@ -228,18 +228,88 @@ class Linearized:
             )
 
 
-Backward: TypeAlias = ByHand | Autodiff | Linearized
+FORMS = ("associative", "chunks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Parallel:
+    """In parallel over time, of cells whose units do not meet in the recurrence.
+
+    Of an affine cell (`sr.min_gru`, `sr.min_lstm`, `sr.lru`) both directions have a
+    depth that grows with log T; of a diagonal one that is not affine (`sr.ind_rnn`) the
+    way back. The numbers are those of the other ways to rounding: `engine/parallel.py`
+    has the equations, `engine/recurrences.py` the bound, and why nothing overflows
+    where no factor is above 1. Where one is, a product of a stretch may, and give NaN.
+
+    It joins twice as many maps as there are steps, and reads and writes each several
+    times: on a CPU it is slower as a rule (docs/diagonal.md). It is for devices
+    that wait for the next step of a loop longer than they compute in it. Nothing
+    chooses it by itself. For forward mode there are `Linearized` and `Autodiff`.
+
+    Bytes kept: the states, T·B·H. Tapes, drives and maps of all steps stand in memory
+    at once while either direction runs.
+
+    Args:
+        form: "associative", `jax.lax.associative_scan`; or "chunks", three loops of
+            about √T steps over all chunks at once, which heed ``unroll``.
+        chunk: steps per chunk, of that form; about √(T/2) if not given.
+
+    Raises:
+        ValueError: if an argument is not as described, or a chunk is given to the other
+            form. `sr.unroll` raises one for a cell whose recurrence is dense.
+
+    >>> import jax, jax.numpy as jnp, scanrnn as sr
+    >>> cell = sr.min_gru(4)
+    >>> params = cell.init(jax.random.key(0), 3)
+    >>> @jax.jit
+    ... def final(params, xs):
+    ...     return sr.unroll(cell, params, xs, backward=sr.Parallel()).final.h
+    >>> final(params, jnp.ones((7, 2, 3))).shape
+    (2, 4)
+    """
+
+    form: str = "associative"
+    chunk: int | None = None
+
+    def __post_init__(self) -> None:
+        one_of("Parallel(form)", self.form, FORMS)
+        _steps(self, "chunk")
+        if self.chunk is not None and self.form != "chunks":
+            raise ValueError(
+                f'expected a chunk with form="chunks" alone, got chunk={self.chunk} '
+                f'and form="{self.form}"'
+            )
+
+
+Backward: TypeAlias = ByHand | Autodiff | Linearized | Parallel
 
 NOTHING = Kept(None, None, None)
 
 
 def check_way(backward: object) -> None:
-    """An error unless ``backward`` is one of the five ways."""
+    """An error unless ``backward`` is one of the six ways."""
     if not isinstance(backward, Backward):
         raise ValueError(
             "expected backward=Stored(), Recomputed(block), Checkpointed(every), "
-            "Linearized(of), Autodiff(), Fastest() or Budget(bytes), got "
-            f"{backward!r}{_hint(backward)}"
+            "Parallel(form), Linearized(of), Autodiff(), Fastest() or Budget(bytes), "
+            f"got {backward!r}{_hint(backward)}"
+        )
+
+
+def check_parallel(cell: Cell, task: Task) -> None:
+    """An error unless `Parallel` knows how the cell and so many steps can be walked."""
+    if cell.recurrence not in ("diagonal", "affine"):
+        raise ValueError(
+            "expected a cell whose recurrence is diagonal or affine with "
+            "backward=Parallel(), such as sr.min_gru, got one that is "
+            f"{cell.recurrence}, {shown(cell)}: its units read each other, and two "
+            "steps joined would be a product of matrices; take Stored(), Recomputed() "
+            "or Checkpointed()"
+        )
+    if not is_number(task.length):
+        raise ValueError(
+            f"expected a number of steps with backward=Parallel(), got {task.length}; "
+            "under jax.export name another way back"
         )
 
 

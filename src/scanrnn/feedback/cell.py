@@ -123,6 +123,10 @@ def feedback(cell: Cell, output_size: int, feed: Feed = Prediction()) -> Cell:
             "expected feed=Prediction(), Probabilities(temperature) or "
             f"StraightThrough(temperature), got {feed!r}"
         )
+    if cell.enter is None and jnp.iscomplexobj(jax.eval_shape(lambda: cell.start(1)).h):
+        raise ValueError(
+            f"expected a cell of real outputs, to predict from, got {cell!r}"
+        )
     return _feedback(cell, whole_number("output_size", output_size), feed)
 
 

@@ -12,7 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from ..cells.gru import gru
+from ..cells.ind_rnn import ind_rnn
+from ..cells.lru import lru
 from ..cells.lstm import lstm
+from ..cells.min_gru import min_gru
+from ..cells.min_lstm import min_lstm
 from ..cells.rnn import rnn
 from .audit.check import check
 from .grading.cases import DRAWS
@@ -28,6 +32,10 @@ CELLS: dict[str, Callable[[], Any]] = {
     "gru": lambda: gru(5),
     "gru-reset-before": lambda: gru(5, reset_after=False),
     "lstm": lambda: lstm(5),
+    "ind-rnn": lambda: ind_rnn(5, activation="tanh"),
+    "min-gru": lambda: min_gru(5),
+    "min-lstm": lambda: min_lstm(5),
+    "lru": lambda: lru(5),
 }
 
 

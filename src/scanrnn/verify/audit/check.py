@@ -20,9 +20,10 @@ from .derived import by_machine
 from .noise import QUICK, expectation
 from .oracles import all_rows
 from .progress import Report, Tell, telling
+from .reals import of_reals
+from .recurrence import recurrence_rows
 from .relations import relate
 from .settings import (
-    WAYS,
     Cotangents,
     Point,
     Setting,
@@ -32,6 +33,7 @@ from .settings import (
     point_of,
     quick_settings,
     settings,
+    ways_of,
 )
 from .streams import streams_of
 
@@ -78,6 +80,10 @@ def check(
             oracles always run in float64.
         seed: of the random values.
 
+    A cell that is marked as diagonal or affine (`Cell.recurrence`) is held to that law,
+    and audited with `Parallel` as well. A complex state is audited as pairs of real
+    numbers: leaves have a last axis of two.
+
     A cell that `sr.derive` made is not compared with another derivation of its step.
 
     Returns:
@@ -105,15 +111,17 @@ def check(
     with double(), telling(progress, parts) as tell:
         tell("one step alone")
         point, cotangents = point_of(cell, params, seed)
+        real = of_reals(cell)
         try:
-            rows += pull_rows(cell, point)
+            rows += pull_rows(real, point)
+            rows += recurrence_rows(cell, point)
             for setting in tried:
                 found, right = _audit(
                     cell, setting, point, cotangents, dtypes, rows, tell, quick
                 )
                 if not quick:
                     rows += all_rows(
-                        cell, setting, point, cotangents, found, right, tell
+                        real, setting, point, cotangents, found, right, tell
                     )
                 for suspicion in _related(point, found, right):
                     suspicions.setdefault(suspicion.names, suspicion)
@@ -121,7 +129,7 @@ def check(
                     errors = _by_step(point, found, right)
                 if not setting.options:
                     tell("the two streams")
-                    streams = streams_of(cell, point, cotangents)
+                    streams = streams_of(real, point, cotangents)
         except Exception as error:
             note = f"raised {type(error).__name__}: {error}".splitlines()[0]
             rows.append(Row("cell", "call", np.nan, 0.0, "", None, False, "", note))
@@ -150,7 +158,7 @@ def _audit(
     """All ways in all dtypes against autodiff; the float64 leaves of `Stored`."""
     expect = expectation(plain_gradient(cell, setting))
     names = leaf_names(point)
-    ways = {name: gradient(cell, setting, way) for name, way in WAYS.items()}
+    ways = {name: gradient(cell, setting, way) for name, way in ways_of(cell).items()}
 
     # As users compile, unless it must be quick.
     @functools.partial(jax.jit, compiler_options=QUICK if quick else None)
@@ -163,7 +171,7 @@ def _audit(
     tell(f"{setting.name}: what rounding allows")
     expect((point, cotangents), "float64")
     tell(f"{setting.name}: derived from the step")
-    derived = by_machine(cell, setting, point, cotangents)
+    derived = by_machine(of_reals(cell), setting, point, cotangents)
     tell(f"{setting.name}: the ways back")
     # float32 can differ from float64 by rounding alone: gaps are audited in float64.
     single = [d for d in dtypes if d != "float64" and "mask" not in setting.options]

@@ -21,7 +21,7 @@ MOVES = """
 neg abs sign select_n transpose reshape broadcast_in_dim squeeze slice concatenate
 dynamic_slice dynamic_update_slice gather rev pad convert_element_type copy copy_p
 max min reduce_max reduce_min stop_gradient iota eq ne lt le gt ge and or not
-expand_dims split real imag optimization_barrier pvary
+expand_dims split real imag complex conj optimization_barrier pvary
 """
 EXACT = frozenset(MOVES.split())
 SUMS = frozenset({"dot_general", "reduce_sum", "cumsum", "scatter-add", "scatter_add"})
@@ -143,6 +143,10 @@ class _Disturbed:
         return [*carry, *kept]
 
     def _disturb(self, result: Array, size: Array) -> Array:
+        if jnp.iscomplexobj(result):  # either part, by as much as the whole
+            return lax.complex(
+                self._disturb(result.real, size), self._disturb(result.imag, size)
+            )
         self.count += 1
         bits = lax.bitcast_convert_type(result.astype(jnp.float64), jnp.uint64)
         salt = np.uint64(0x9E3779B97F4A7C15 * self.count % 2**64)
@@ -162,8 +166,10 @@ def _scan_counts(params: Any) -> tuple[int, int]:
 
 
 def _is_float(x: Any) -> bool:
-    return bool(jnp.issubdtype(jnp.result_type(x), jnp.floating))
+    return bool(jnp.issubdtype(jnp.result_type(x), jnp.inexact))
 
 
 def _to_float64(x: Any) -> Any:
-    return jnp.asarray(x, jnp.float64) if _is_float(x) else jnp.asarray(x)
+    if not _is_float(x):
+        return jnp.asarray(x)
+    return jnp.asarray(x, jnp.complex128 if jnp.iscomplexobj(x) else jnp.float64)

@@ -2,9 +2,9 @@
 
 But for the last none of them uses a reverse rule: forward mode (⟨u, J v⟩ = ⟨Jᵀ u, v⟩),
 the complex step (Im L(x + i h v) / h, which has no cancellation), central differences
-where complex numbers cannot pass, the order of the Taylor remainder, and real-time
-recurrent learning, which carries ∂state/∂params forwards through time; then the same by
-the cell's own rule (`forwards.py`).
+where complex numbers cannot pass or say something else, the order of the Taylor
+remainder, and real-time recurrent learning, which carries ∂state/∂params forwards
+through time; then the same by the cell's own rule (`forwards.py`).
 
 Sources: Squire and Trapp 1998, "Using Complex Variables to Estimate Derivatives of
 Real Functions"; Williams and Zipser 1989, "A Learning Algorithm for Continually Running
@@ -152,9 +152,14 @@ def _complex_step(
             yield _by_differences(cell, point, cotangents, found[i], i)
             continue
         seen, allowed = _along(found[i], right[i], ways[i])
-        yield _row(
-            name, "complex step", seen, Expected(np.array(slopes), allowed), "plain"
-        )
+        expected = Expected(np.array(slopes), allowed)
+        row = _row(name, "complex step", seen, expected, "plain")
+        # Some functions take complex numbers and lose a part of 1e-100 (logaddexp, and
+        # so softplus, wraps it into a circle). Differences decide whose mistake it is.
+        if not row.passed:
+            other = _by_differences(cell, point, cotangents, found[i], i)
+            row = other if other.passed else row
+        yield row
 
 
 def _by_differences(

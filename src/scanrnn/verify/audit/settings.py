@@ -10,9 +10,17 @@ import numpy as np
 
 from ...cell import Cell
 from ...engine.checks import input_sizes
-from ...engine.ways import Autodiff, Backward, Checkpointed, Recomputed, Stored
+from ...engine.ways import (
+    Autodiff,
+    Backward,
+    Checkpointed,
+    Parallel,
+    Recomputed,
+    Stored,
+)
 from ...unroll import Unrolled, unroll
 from .noise import QUICK
+from .reals import joined, paired
 
 STEPS, BATCH, INPUTS = 7, 5, 3  # primes, all distinct, so that a transpose shows
 
@@ -21,6 +29,13 @@ WAYS: dict[str, Backward] = {
     "Recomputed": Recomputed(3),
     "Checkpointed": Checkpointed(2),
 }
+
+
+def ways_of(cell: Cell) -> dict[str, Backward]:
+    """The ways back that a cell has: in parallel, if it is marked so."""
+    if cell.recurrence == "dense":
+        return WAYS
+    return WAYS | {"Parallel": Parallel(), "in chunks": Parallel("chunks", 3)}
 
 
 class Setting(NamedTuple):
@@ -71,7 +86,7 @@ def quick_settings(seed: int) -> list[Setting]:
 
 
 class Point(NamedTuple):
-    """Where the derivative is taken."""
+    """Where the derivative is taken; complex states as pairs (`reals.py`)."""
 
     params: Any
     xs: Any
@@ -95,8 +110,9 @@ def point_of(cell: Cell, params: Any | None, seed: int) -> tuple[Point, Cotangen
     fitting = input_sizes(cell, params)
     size = fitting[0] if len(fitting) == 1 else INPUTS
     xs = _shaken(jnp.zeros((STEPS, BATCH, size), jnp.float64), 1.0, seed + 1)
-    start = _shaken(cell.start(BATCH, jnp.float64), 0.5, seed + 2)
-    shapes = jax.eval_shape(lambda: unroll(cell, params, xs, start))
+    start = _shaken(paired(cell.start(BATCH, jnp.float64)), 0.5, seed + 2)
+    plain = run(cell, Setting("plain", {}), Autodiff())
+    shapes = jax.eval_shape(plain, Point(params, xs, start))
     zeros = jax.tree.map(lambda s: jnp.zeros(s.shape, s.dtype), shapes)
     return Point(params, xs, start), Cotangents(*_shaken(zeros, 1.0, seed + 3))
 
@@ -120,10 +136,11 @@ def run(cell: Cell, setting: Setting, way: Backward) -> Callable[..., Unrolled]:
     """``point -> outputs and final state`` with the setting's options."""
 
     def unrolled(point: Point) -> Unrolled:
-        options = dict(setting.options)
+        options, start = dict(setting.options), joined(cell, point.start)
         if options.get("reverse"):
-            options["reset_to"] = point.start
-        return unroll(cell, *point, backward=way, **options)
+            options["reset_to"] = start
+        made = unroll(cell, point.params, point.xs, start, backward=way, **options)
+        return Unrolled(paired(made.outputs), paired(made.final))
 
     return unrolled
 

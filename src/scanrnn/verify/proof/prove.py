@@ -124,6 +124,11 @@ def _check(
 ) -> None:
     if not isinstance(cell, Cell):
         raise ValueError(f"expected a Cell, such as sr.lstm(2), got {cell!r}")
+    if cell.enter is None and any(map(_is_complex, _start(cell))):
+        raise ValueError(
+            f"expected a cell of real states, got {cell!r}: a prime has no complex "
+            "numbers here; verify.check audits such cells"
+        )
     for way in ways:
         check_way(way)
         if isinstance(way, Autodiff):
@@ -140,6 +145,17 @@ def _check(
         raise ValueError("expected at least one of ways, steps and inputs, got none")
     if inputs is not None and not set(inputs) <= {"floats", "tokens"}:
         raise ValueError(f'expected inputs of "floats" and "tokens", got {inputs!r}')
+
+
+def _start(cell: Cell) -> list[jax.ShapeDtypeStruct]:
+    leaves: list[jax.ShapeDtypeStruct] = jax.tree.leaves(
+        jax.eval_shape(lambda: cell.start(1))
+    )
+    return leaves
+
+
+def _is_complex(leaf: jax.ShapeDtypeStruct) -> bool:
+    return bool(np.issubdtype(leaf.dtype, np.complexfloating))
 
 
 class Point(NamedTuple):
