@@ -2,11 +2,11 @@
 
 import ast
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
 from .context import Function, near
-from .derivatives import sigmoid_argument
+from .derivatives import sigmoid_argument, tanh_argument
 from .edit import Change
 from .nodes import (
     call,
@@ -94,8 +94,18 @@ def before_activation(known: Function, node: Any, line: Any) -> Iterator[Change]
                 what = f"{function.removeprefix('np.')}({part.id})"
                 forms.append((call(function, part), f"{what} and not {part.id}", 1.4))
         for new, what, cost in forms:
-            made = ast.Tuple([*node.elts[:i], new, *node.elts[i + 1 :]], node.ctx)
-            yield Change(made, "operand", f"the cache holds {what}", cost)
+            what = f"the cache holds {what}"
+            parts = (((("elts", i),), new),)
+            yield Change(node, "operand", what, cost, parts=parts)
+    every = [known.values.get(text(part)) for part in node.elts]
+    inside = tuple(
+        ((("elts", i),), value.args[0])  # type: ignore[attr-defined]
+        for i, value in enumerate(every)
+        if value is not None and called(value) in ACTIVATIONS
+    )
+    if len(inside) > 1:
+        what = "the cache holds all gates before their functions"
+        yield Change(node, "operand", what, 1.3, parts=inside)
 
 
 def before_slope(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -111,7 +121,7 @@ def before_slope(known: Function, node: Any, line: Any) -> Iterator[Change]:
             made = ast.Attribute(new, "T", ast.Load()) if inner is not side else new
             arguments = [*node.args[:place], made, *node.args[place + 1 :]]
             whole = ast.Call(node.func, arguments, node.keywords)
-            yield Change(whole, "operand", what, cost, f"no slope {called(node)}")
+            yield Change(whole, "operand", what, cost, "before its slope")
 
 
 def blocks_in_turn(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -139,13 +149,32 @@ def blocks_in_turn(known: Function, node: Any, line: Any) -> Iterator[Change]:
             yield Change(whole, "order", what, 1.4, what)
 
 
+def reordered(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The gates' blocks of a whole array in another order, from there on."""
+    if known.program.name != "stacked" or not is_value(node, line):
+        return
+    target = line.targets[0] if isinstance(line, ast.Assign) else None
+    if not isinstance(target, ast.Name) or target.id not in ("dz", "W", "gates"):
+        return
+    for turn in permutations(range(4)):
+        words = ", ".join("fico"[i] for i in turn)
+        moved = sum(i != k for k, i in enumerate(turn))
+        if moved and called(node) != "np.concatenate":
+            blocks = parse(f"x[{list(turn)}]").slice  # type: ignore[attr-defined]
+            split = call("np.array", call("np.split", node, number(4)))
+            flat = call("np.concatenate", item(split, blocks))
+            what = f"the blocks of {target.id} are {words} and not f, i, c, o"
+            yield Change(flat, "order", what, 1.0 if moved == 2 else 1.4, words)
+
+
 def _without(
     known: Function, inner: Any, value: ast.expr
 ) -> Iterator[tuple[ast.expr, str, float]]:
     parts = factors(value)
     found = sigmoid_argument(parts)
-    if found is not None:
-        rest = [p for k, p in enumerate(parts) if k not in found[:2]]
+    rest = [p for k, p in enumerate(parts) if k not in found[:2]] if found else parts
+    rest = [p for p in rest if found or tanh_argument(p) is None]
+    if 0 < len(rest) < len(parts):
         yield times(*rest), f"{text(inner)} without its slope", 1.2
     if called(value) != "np.concatenate" or not isinstance(value.args[0], ast.Tuple):  # type: ignore[attr-defined]
         return
@@ -229,6 +258,15 @@ def normalised_over(known: Function, node: Any, line: Any) -> Iterator[Change]:
     whole = ast.BinOp(raised, ast.Div(), call("np.sum", raised))
     yield Change(whole, "axis", "softmax over everything", 1.3, "softmax of all")
     yield Change(raised, "function", "softmax is not divided by its sum", 1.4)
+    centred = minus(
+        node.args[0],
+        ast.Call(parse("np.max"), [node.args[0]], [ast.keyword("axis", number(0))]),
+    )
+    raised = call("np.exp", centred)
+    whole = ast.BinOp(raised, ast.Div(), call("np.sum", raised))
+    yield Change(whole, "axis", "softmax with the sum over everything", 1.3)
+    logs = call("np.log", node)
+    yield Change(logs, "function", "the logarithm of the softmax", 1.4)
 
 
 def part_of_block(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -288,6 +326,7 @@ RULES = (
     before_activation,
     before_slope,
     blocks_in_turn,
+    reordered,
     at_an_end,
     guarded,
     normalised_over,

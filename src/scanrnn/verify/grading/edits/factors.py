@@ -18,6 +18,7 @@ from .nodes import (
     negative,
     number,
     over,
+    parse,
     plus,
     power,
     terms,
@@ -27,6 +28,11 @@ from .nodes import (
     turned,
 )
 
+GIVEN = ("da[:, :, t]", "dh[:, t, :]")
+HANDED_ON = (
+    *("da0", "dh0", "da_prevt", "dc_prevt", "dprev_h", "dprev_c"),
+    *("da_next", "dnext_h", "dc_next", "dc"),
+)
 CLOSE = 2.3  # factors that cost more are no slip that anybody makes
 
 
@@ -172,6 +178,10 @@ def constant(known: Function, node: Any, line: Any) -> Iterator[Change]:
             twice = times(number(2), x)
             yield Change(twice, "power", f"2 * {text(x)} for its square", 1.4, "2x")
             yield Change(power(x, 3), "power", f"{text(x)}**3 for its square", 1.7, "3")
+            for other in known.like(text(x)):
+                what = f"{text(x)} * {other} for the square of {text(x)}"
+                cost = 0.4 + near(text(x), other)
+                yield Change(times(x, name(other)), "power", what, cost, what)
     if is_number(node, 1) and isinstance(line, ast.Assign | ast.AugAssign):
         yield Change(number(2), "number", "2 in place of 1", 2.2, "2 for 1")
 
@@ -193,6 +203,20 @@ def function(known: Function, node: Any, line: Any) -> Iterator[Change]:
     yield Change(again, "function", f"{short_name} is applied twice", 1.2, f"2{which}")
     relu = ast.Call(_function("np.maximum"), [inner, number(0)], [])
     yield Change(relu, "function", f"relu in place of {short_name}", 1.5, "relu")
+
+
+def one_more(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A function more around a line; a bias of 1 in a gate."""
+    if not known.name.endswith("forward") or not isinstance(line, ast.Assign):
+        return
+    if called(node) == "sigmoid":
+        wide = ast.Call(node.func, [plus(node.args[0], number(1))], [])
+        yield Change(wide, "added", "1 is added in the sigmoid", 1.4, "bias of 1")
+    if is_value(node, line) and isinstance(node, ast.BinOp):
+        for which in ("np.tanh", "sigmoid"):
+            new = ast.Call(_function(which), [node], [])
+            what = f"{which.removeprefix('np.')} is taken of it"
+            yield Change(new, "function", what, 1.3, what)
 
 
 def _function(which: str) -> ast.expr:
@@ -232,6 +256,11 @@ def moved(known: Function, node: Any, line: Any) -> Iterator[Change]:
                 says = f"parentheses close too late: {short(new)}"
                 key = f"parentheses {kind} {shift}"
                 yield Change(new, "parentheses", says, 1.2, key)
+            if kind == "of a slope" and _is_square(inner[-1][1]):
+                y = inner[-1][1].left  # type: ignore[attr-defined]
+                whole = minus(inner[0][1], power(times(y, *before, *after)))
+                says = f"the square is taken of the product: {short(whole)}"
+                yield Change(whole, "parentheses", says, 1.4, "square of all")
             if len(inner) == 2 and len(parts) > 1:
                 first = total(
                     [(inner[0][0], times(*before, inner[0][1], *after)), inner[1]]
@@ -251,6 +280,43 @@ def moved(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(inside, "parentheses", says, 1.2, "square inside")
 
 
+def one_term(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A factor reaches one term alone of a sum that has a name."""
+    parts = factors(node)
+    if len(parts) < 2 or not isinstance(node, ast.BinOp):
+        return
+    for i, part in enumerate(parts):
+        value = known.values.get(text(part))
+        inner = terms(value) if isinstance(part, ast.Name) and value else []
+        if len(inner) < 2 or is_number(inner[0][1], 1):
+            continue
+        rest = [*parts[:i], *parts[i + 1 :]]
+        for k, (added, term) in enumerate(inner):
+            reached = (added, times(term, *rest))
+            new = total([*inner[:k], reached, *inner[k + 1 :]])
+            what = f"of {text(part)} only {short(term)} gets the other factors"
+            yield Change(new, "parentheses", what, 1.2, f"one term {k}")
+
+
+def another_term(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A term more in what is handed on: the gradient of the output, a state."""
+    if not is_value(node, line) or not isinstance(line, ast.Assign):
+        return
+    target = text(line.targets[0])
+    if target not in HANDED_ON or called(node) == "np.zeros":
+        return
+    given = [words for words in GIVEN if words.split("[")[0] in known.variables]
+    given = [words for words in given if "t" in known.variables]
+    for words in given if target not in ("da0", "dh0") else ():
+        what = f"one term too many, {words}"
+        yield Change(plus(node, parse(words)), "added", what, 1.2, what)
+    if isinstance(node, ast.Name):
+        for other in known.like(target):
+            what = f"one term too many, {other}"
+            cost = 0.6 + near(target, other)
+            yield Change(plus(node, name(other)), "added", what, cost)
+
+
 def _opened_early(node: Any) -> Iterator[Change]:
     """(a + b) * c for a + b * c."""
     parts = factors(node.right)
@@ -267,6 +333,9 @@ def early(known: Function, node: Any, line: Any) -> Iterator[Change]:
         return
     parts = terms(node.args[0])
     for cut in range(1, len(parts)):
+        both = [ast.Call(node.func, [total(p)], []) for p in (parts[:cut], parts[cut:])]
+        what = f"{called(node)} of each term and not of their sum: {short(plus(*both))}"
+        yield Change(plus(*both), "function", what, 1.4, f"of each {cut}")
         inside = ast.Call(node.func, [total(parts[:cut])], [])
         new = total([(True, inside), *parts[cut:]])
         what = f"{called(node).removeprefix('np.')} closes too early: {short(new)}"
@@ -287,4 +356,17 @@ def short(node: ast.AST) -> str:
     return words if len(words) < 60 else f"{words[:28]} ... {words[-28:]}"
 
 
-RULES = (product, too_many, operand, addition, sign, constant, function, moved, early)
+RULES = (
+    product,
+    too_many,
+    operand,
+    addition,
+    sign,
+    constant,
+    function,
+    one_more,
+    moved,
+    early,
+    one_term,
+    another_term,
+)

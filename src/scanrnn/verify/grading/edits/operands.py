@@ -16,12 +16,17 @@ from .nodes import (
     name,
     negative,
     number,
+    parse,
+    plus,
     terms,
     text,
     times,
 )
 
-HANDED_ON = ("da_prevt", "dc_prevt", "a_next", "c_next", "prev_h", "prev_c")
+HANDED_ON = (
+    *("da_prevt", "dc_prevt", "a_next", "c_next", "prev_h", "prev_c"),
+    *("dprev_h", "dprev_c"),
+)
 SLOPED = ("np.tanh", "sigmoid")
 
 
@@ -62,11 +67,14 @@ def unpacked(known: Function, node: Any, line: Any) -> Iterator[Change]:
         shapes = [known.shapes.get(text(x).removesuffix(".copy()")) for x in (one, two)]
         if shapes[0] != shapes[1] or shapes[0] is None:
             continue
-        elements = list(node.elts)
-        elements[i], elements[j] = two, one
         what = f"{text(one)} and {text(two)} are exchanged"
-        new = ast.Tuple(elements, node.ctx)
-        yield Change(new, "order", what, 1.1 if j == i + 1 else 1.3)
+        parts = (((("elts", i),), two), ((("elts", j),), one))
+        split = (
+            isinstance(line, ast.Assign) and called(line.value) == "np.split"
+        )  # of W and b alike
+        key = f"split {i} {j}" if split else ""
+        cost = 1.1 if j == i + 1 else 1.3
+        yield Change(node, "order", what, cost, key, parts=parts)
 
 
 def _plain(node: ast.AST) -> bool:
@@ -155,12 +163,30 @@ def defined(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = part if added else negative(part)
             what = f"{text(part)} alone in place of {node.id}"
             yield Change(new, "operand", what, 1.1, what)
+        if any(isinstance(p, ast.Name) and p.id in HANDED_ON for _, p in parts):
+            what = f"{node.id} is summed up again, of what is handed on by then"
+            yield Change(value, "operand", what, 1.4, what)
         return
     pieces = factors(value)
     for i, piece in enumerate(pieces if len(pieces) > 1 else ()):
         new = times(*pieces[:i], *pieces[i + 1 :])
         what = f"{node.id} without the factor {text(piece)}"
         yield Change(new, "operand", what, 1.2, what)
+
+
+def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The readout: 1 for the labels, and a slope of the states in da."""
+    if known.program.cell != "readout" or not isinstance(line, ast.Assign):
+        return
+    target = text(line.targets[0])
+    if target == "dl" and text(node) in ("y", "y[:, :, t]"):
+        yield Change(number(1), "operand", f"1 in place of {text(node)}", 1.3)
+    if target.split("[")[0] == "da" and is_value(node, line):
+        states = target.replace("da", "a", 1)
+        if called(node) in ("np.dot", "np.einsum"):
+            slope = parse(f"1 - {states} ** 2")
+            what = f"one factor too many, 1 - {states} ** 2"
+            yield Change(times(node, slope), "added", what, 1.3)
 
 
 def _before(known: Function, one: str, two: str) -> bool:
@@ -174,6 +200,11 @@ def nothing(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if "_cell_" not in called(node):
         return
     for i, argument in enumerate(node.args):
+        if text(argument) in ("dc_prevt", "dprev_c", "da_prevt + da[:, :, t]"):
+            given = parse("dh[:, t, :]" if "dh" in known.variables else "da[:, :, t]")
+            arguments = [*node.args[:i], plus(argument, given), *node.args[i + 1 :]]
+            what = f"{text(given)} is added to {text(argument)}"
+            yield Change(ast.Call(node.func, arguments, []), "added", what, 1.3)
         for path, part in walk(argument):
             if isinstance(part, ast.Name) and part.id in known.shapes:
                 new = substitute(argument, path, located(times(number(0.0), part)))
@@ -206,4 +237,5 @@ RULES = (
     exchanged,
     stands_for,
     renamed,
+    of_the_loss,
 )

@@ -53,6 +53,7 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         "again, buffers": (("course_rnn", "buffers_rnn", "again_rnn"), ("forward",)),
         "whole": (("course_rnn", "whole_rnn"), ("backward",)),
         "rows": (("rows_rnn",), STEP),
+        "rows, flat": (("rows_rnn", "flat_rows_rnn"), ("backward",)),
     },
     "lstm": {
         "course": (("course_lstm",), STEP),
@@ -64,14 +65,23 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             ("course_lstm", "buffers_lstm", "again_lstm"),
             ("forward",),
         ),
+        "stacked": (("course_lstm", "stacked_lstm"), ("backward",)),
+        "whole": (("course_lstm", "whole_lstm"), ("backward",)),
         "rows": (("rows_lstm",), STEP),
+        "rows, parts": (("rows_lstm", "parts_lstm"), ("cell_backward",)),
+        "rows, flat": (("rows_lstm", "flat_rows_lstm"), ("backward",)),
     },
     "gru": {
         "course": (("course_gru",), STEP),
         "flat": (("course_gru", "flat_gru"), ("backward",)),
         "rows": (("rows_gru",), STEP),
+        "rows, parts": (("rows_gru", "parts_gru"), ("cell_backward",)),
+        "rows, flat": (("rows_gru", "flat_rows_gru"), ("backward",)),
     },
-    "readout": {"course": (("readout",), ("backward",))},
+    "readout": {
+        "course": (("readout",), ("backward",)),
+        "whole": (("readout", "whole_readout"), ("backward",)),
+    },
 }
 
 
@@ -95,7 +105,7 @@ def _program(cell: str, name: str) -> Program:
     trees = {k: tree for file in files for k, tree in _functions(file).items()}
     codes = {k: compiled(tree) for k, tree in trees.items()}
     own = frozenset(f"{cell}_{part}" for part in edited)
-    convention = "rows" if name == "rows" else "course"
+    convention = "rows" if name.startswith("rows") else "course"
     return Program(name, cell, convention, trees, codes, own)
 
 
