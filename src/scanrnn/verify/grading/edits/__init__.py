@@ -9,6 +9,7 @@ import ast
 import contextlib
 import functools
 import gc
+import itertools
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -21,7 +22,7 @@ from .context import places as spots
 from .edit import Change as Change
 from .edit import Edit as Edit
 from .edit import written
-from .nodes import text
+from .nodes import called, text
 
 Rule = Callable[[Function, Any, Any], Iterator[Change]]
 RULES: tuple[Rule, ...] = (
@@ -111,8 +112,9 @@ def edits(cell: str, form: str, name: str) -> tuple[Edit, ...]:
     with _no_rubbish():
         singles = list(_singles(known.program, known))
         alone = [edit for edit, _ in singles]
-        crossed = _crossed(known.tree, alone)
-        return (*alone, *_together(known.program, name, singles), *crossed)
+        together = _together(known.program, name, singles)
+        turned = _turned(known.program, known.tree, name)
+        return (*alone, *together, *_crossed(known.tree, alone), *turned)
 
 
 @contextlib.contextmanager
@@ -222,6 +224,19 @@ def _crossed(tree: Any, singles: list[Edit]) -> Iterator[Edit]:
                         cost=max(one.cost, two.cost) + 0.2,
                         key="",
                     )
+
+
+def _turned(program: Program, tree: Any, name: str) -> Iterator[Edit]:
+    """Two gates that are computed under each other's name."""
+    gates = [
+        ((("body", i), ("targets", 0)), line.targets[0])
+        for i, line in enumerate(tree.body)
+        if isinstance(line, ast.Assign) and called(line.value) == "sigmoid"
+    ]
+    for (place, one), (other, two) in itertools.combinations(gates, 2):
+        what = f"{text(one)} and {text(two)} are computed under each other's name"
+        swaps = ((place, two), (other, one))
+        yield Edit(program.cell, program.name, name, swaps, "order", what, 1.2)
 
 
 def _kind(target: str) -> str:

@@ -252,8 +252,25 @@ def copies(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if not called(node).endswith("copy") or node.args:
         return
     view = node.func.value
+    if isinstance(view, ast.IfExp):
+        yield from _slots(node, view)
     what = f"{text(view)} is stored as a view, and changes when it is written again"
     yield Change(view, "view", what, 1.0, "view")
+
+
+def _slots(node: Any, either: ast.IfExp) -> Iterator[Change]:
+    """The slot before at step 0 as well, where it is the last; or never."""
+    slot, start = text(either.body), text(either.orelse)
+    what = f"{slot} at step 0 as well, where it is the last slot"
+    copied = ast.Attribute(either.body, "copy", ast.Load())
+    yield Change(ast.Call(copied, [], []), "step", what, 1.0, "slot at 0")
+    words = f"{what}; stored as a view"
+    yield Change(either.body, "view", words, 1.0, "view of the slot at 0")
+    yield Change(either.orelse, "step", f"{start} at every step", 1.2, "start alone")
+    zeros = times(number(0.0), either.orelse)
+    begun = ast.IfExp(either.test, either.body, zeros)
+    what = f"zeros and not {start} at step 0"
+    yield Change(begun, "initial", what, 1.1, "zeros at 0")
 
 
 RULES = (

@@ -172,21 +172,62 @@ def defined(known: Function, node: Any, line: Any) -> Iterator[Change]:
         new = times(*pieces[:i], *pieces[i + 1 :])
         what = f"{node.id} without the factor {text(piece)}"
         yield Change(new, "operand", what, 1.2, what)
+        inner = terms(known.values.get(text(piece), piece))
+        told = len(inner) > 1 and text(piece) in known.values
+        for added, part in inner if told else ():
+            one = part if added else negative(part)
+            of_part = times(*pieces[:i], one, *pieces[i + 1 :])
+            what = f"{node.id} of {text(part)} alone"
+            yield Change(of_part, "operand", what, 1.2, what)
 
 
 def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """The readout: 1 for the labels, and a slope of the states in da."""
-    if known.program.cell != "readout" or not isinstance(line, ast.Assign):
+    """The readout: other labels or predictions, and slopes of the states."""
+    if known.program.cell != "readout" or not isinstance(
+        line, ast.Assign | ast.AugAssign
+    ):
         return
-    target = text(line.targets[0])
-    if target == "dl" and text(node) in ("y", "y[:, :, t]"):
-        yield Change(number(1), "operand", f"1 in place of {text(node)}", 1.3)
+    target = text(line.targets[0] if isinstance(line, ast.Assign) else line.target)
+    words = text(node)
+    if target == "dl":
+        for old, new, what, cost in OF_THE_LOSS:
+            step = "[:, :, t]" if "t" in known.variables else ""
+            if words == old + step:
+                yield Change(parse(new.format(step=step)), "operand", what, cost)
+        if is_value(node, line):
+            for factor, what in (
+                ("1 / np.log(2)", "the loss has the logarithm to base 2"),
+                ("T_x / (T_x - 1)", "divided by T - 1 and not by T"),
+                ("m / (m - 1)", "divided by m - 1 and not by m"),
+            ):
+                yield Change(times(node, parse(factor)), "scaled", what, 1.5)
+    if target == "dWya" and words in ("a", "a[:, :, t]"):
+        what = "the slope of the states, and not the states"
+        yield Change(parse(f"1 - {words} ** 2"), "operand", what, 1.4)
     if target.split("[")[0] == "da" and is_value(node, line):
         states = target.replace("da", "a", 1)
         if called(node) in ("np.dot", "np.einsum"):
             slope = parse(f"1 - {states} ** 2")
             what = f"one factor too many, 1 - {states} ** 2"
             yield Change(times(node, slope), "added", what, 1.3)
+
+
+OF_THE_LOSS = (
+    ("y", "1", "1 in place of the labels", 1.3),
+    ("y", "np.roll(y, 1, axis=0){step}", "the labels count from 1", 1.3),
+    ("y", "np.roll(y, -1, axis=0){step}", "the labels are one too small", 1.4),
+    ("y", "np.roll(y, 1, axis=1){step}", "the labels of the example before", 1.6),
+    ("y", "np.roll(y, -1, axis=1){step}", "the labels of the next example", 1.6),
+    ("y", "y[:, :, ::-1]{step}", "the labels in the other order of time", 1.3),
+    ("y_pred", "softmax(y_pred{step})", "the softmax is taken again", 1.2),
+    ("y_pred", "np.log(y_pred{step})", "the logarithm of the prediction", 1.3),
+    (
+        "y_pred",
+        "1.0 * (y_pred{step} == np.max(y_pred{step}, axis=0))",
+        "the likeliest class and not the probabilities",
+        1.4,
+    ),
+)
 
 
 def _before(known: Function, one: str, two: str) -> bool:

@@ -2,8 +2,9 @@
 
 Each file holds functions in plain NumPy. A program is a choice of them: the exercise's
 own lines, the same by the chain rule line after line, with values computed again,
-with arrays that are written again and again, with an example a row. They are read as
-syntax trees, and a mistake is an edit of one (`edits`). What a right program does is
+with arrays that are written again and again, with states read from the slots before,
+with the gates in one array, with products over all of time at once, with an example a
+row. They are read as syntax trees, and a mistake is an edit of one (`edits`). What a right program does is
 what the tests compare with `mistakes.passes`.
 """
 
@@ -51,6 +52,7 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             ("cell_backward", "cell_forward", "forward"),
         ),
         "again, buffers": (("course_rnn", "buffers_rnn", "again_rnn"), ("forward",)),
+        "slots": (("course_rnn", "slots_rnn"), ("forward",)),
         "whole": (("course_rnn", "whole_rnn"), ("backward",)),
         "rows": (("rows_rnn",), STEP),
         "rows, flat": (("rows_rnn", "flat_rows_rnn"), ("backward",)),
@@ -65,6 +67,7 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             ("course_lstm", "buffers_lstm", "again_lstm"),
             ("forward",),
         ),
+        "slots": (("course_lstm", "slots_lstm"), ("forward",)),
         "stacked": (("course_lstm", "stacked_lstm"), ("backward",)),
         "whole": (("course_lstm", "whole_lstm"), ("backward",)),
         "rows": (("rows_lstm",), STEP),

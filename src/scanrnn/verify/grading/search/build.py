@@ -94,8 +94,8 @@ def _plainest_first(group: list[Row]) -> list[Row]:
     rows = sorted(group, key=lambda row: row.cost)
     plainest = {row.number[0]: row for row in reversed(rows)}
     rows.sort(key=lambda row: plainest[row.number[0]] is not row)
-    shared = {"marks": group[0].marks, "values": group[0].values}
-    return [rows[0]._replace(**shared), *rows[1:]]
+    first = rows[0]._replace(marks=group[0].marks, values=group[0].values)
+    return [first, *rows[1:]]
 
 
 def _slips(like: str) -> Iterator[tuple[Number, Slip]]:

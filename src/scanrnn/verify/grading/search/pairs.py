@@ -57,20 +57,23 @@ def _order(
     count = np.where(harmless, explained.sum(1), 0)
     firsts = [int(i) for i in np.lexsort((cost, -count)) if count[i]]
     found = []
+    total = wrong.sum()
     for i in _various(firsts, explained):
         rest = wrong & ~explained[i]
         moved = ((changed | changed[i]) & wrong).sum(1)
-        beside = harmless & (moved >= MOST * wrong.sum())
+        beside = harmless & (moved >= MOST * total)
+        beside[i] = False
         # One that alone would spoil what is explained may do nothing beside the other.
         spoiled = (changed & explained[i]).any(1)
         # what the other explains of the rest, as it stands, is worth several slips
         own = (explained & rest).sum(1) / max(1, rest.sum())
-        for j in np.flatnonzero(beside):
-            if j != i:
-                worth = cost[i] + cost[j] + spoiled[j]
-                worth -= 2 * own[j] + 2 * count[i] / wrong.sum()
-                found.append((float(worth), i, int(j)))
-    yield from ((i, j) for _, i, j in sorted(found))
+        worth = cost[i] + cost + spoiled - 2 * own - 2 * count[i] / total
+        others = np.flatnonzero(beside)
+        found.append((worth[others], np.full(others.size, i), others))
+    if found:
+        worth, one, two = (np.concatenate(part) for part in zip(*found, strict=True))
+        for k in np.lexsort((two, one, worth)):
+            yield int(one[k]), int(two[k])
     if not firsts:
         cheap = np.flatnonzero(harmless & (cost <= CHEAP))
         order = cheap[np.argsort(cost[cheap], kind="stable")]

@@ -91,6 +91,17 @@ class Table(NamedTuple):
         """(n,) of the plainest slip."""
         return self.stored["cost"].astype(np.float64)
 
+    @property
+    def by_rows(self) -> Any:
+        """(n,) whether a class is made in passes with an example a row alone."""
+        rows = [str(name).startswith("rows") for name in self.stored["groups"]]
+        return np.array([*rows, False])[self.stored["members"][:, 0, 0]]
+
+    def first(self, i: int) -> Slip:
+        """The plainest slip of a class."""
+        group, place = self.stored["members"][i][0]
+        return self.slip((int(group), int(place)))
+
     def slips(self, i: int) -> list[Slip]:
         """The slips of a class, the plainest first."""
         found = self.stored["members"][i]

@@ -24,6 +24,7 @@ FORMS = {
     "rows": "in a pass with an example a row",
     "rows, flat": "in a pass with an example a row",
     "rows, parts": "in a pass with an example a row",
+    "slots": "in a forward pass that reads each state from the slot of the step before",
     "stacked": "in a pass with its four gates in one array",
 }
 
