@@ -4,8 +4,8 @@ Each file holds functions in plain NumPy. A program is a choice of them: the exe
 own lines, the same by the chain rule line after line, with values computed again,
 with arrays that are written again and again, with states read from the slots before,
 with the gates in one array, with products over all of time at once, with an example a
-row. They are read as syntax trees, and a mistake is an edit of one (`edits`). What a right program does is
-what the tests compare with `mistakes.passes`.
+row. They are read as syntax trees, and a mistake is an edit of one (`edits`). What a
+right program does is what the tests compare with `mistakes.passes`.
 """
 
 import ast
