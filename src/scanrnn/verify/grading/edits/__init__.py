@@ -16,7 +16,18 @@ from typing import Any
 
 from ..programs import Program, program, programs
 from ..programs.tree import Path, at, meet
-from . import couplings, derivatives, factors, flow, operands, places, products, scaling
+from . import (
+    couplings,
+    derivatives,
+    ends,
+    factors,
+    flow,
+    operands,
+    parentheses,
+    places,
+    products,
+    scaling,
+)
 from .context import Function, function
 from .context import places as spots
 from .edit import Change as Change
@@ -29,11 +40,13 @@ RULES: tuple[Rule, ...] = (
     *derivatives.RULES,
     *operands.RULES,
     *factors.RULES,
+    *parentheses.RULES,
     *products.RULES,
     *places.RULES,
     *flow.RULES,
     *scaling.RULES,
     *couplings.RULES,
+    *ends.RULES,
 )
 CARRIES = ("da_prevt", "dc_prevt", "dprev_h", "dprev_c")
 LIKELY = 1.2  # what is looked for at all gates but one costs less

@@ -93,7 +93,7 @@ def programs(cell: str) -> tuple[Program, ...]:
     """All programs of a cell, the exercise's own first.
 
     >>> [program.name for program in programs("gru")]
-    ['course', 'flat', 'rows']
+    ['course', 'flat', 'rows', 'rows, parts', 'rows, flat']
     """
     return tuple(_program(cell, name) for name in CHOICES[cell])
 
