@@ -19,7 +19,7 @@ from .search.shipped import Table, table
 from .search.slips import Slip
 
 TRIED = 60  # classes that are run again
-PATIENCE = 2.0  # seconds that the search for pairs may take
+PATIENCE = 1.6  # seconds that the search for pairs may take
 
 
 def explain(
