@@ -1,6 +1,7 @@
 """How well are mistakes named that nobody listed? The public set of strangers' code.
 
     python experiments/verification/strangers.py [--held-out] [--show] [--only TEXT]
+    python experiments/verification/strangers.py --set FOLDER [--show]
 
 Every function of `tests/strangers/` is graded as a learner would have it graded, and
 the right ones too. By default both halves of the set are measured and only sums are
@@ -23,6 +24,7 @@ A mistake counts as
 """
 
 import argparse
+import dataclasses
 import functools
 import importlib
 import re
@@ -32,6 +34,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import jax
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
@@ -173,7 +176,7 @@ def judged(case: Stranger) -> dict[str, Any]:
 
 
 def report(cases: Iterable[Stranger], show: bool) -> None:
-    """The table, by function of the exercise."""
+    """The table, by function of the exercise; ``show`` also tells every miss."""
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for case in cases:
         line = judged(case)
@@ -182,7 +185,7 @@ def report(cases: Iterable[Stranger], show: bool) -> None:
             counts[case.like][column] += right is not False
             counts["all of them"][column] += right is not False
         missed = [c for c in COLUMNS if line[c] is False]
-        if show and missed and not case.held_out:
+        if show and missed:
             print(f"{case.name} ({case.like}): not {', '.join(missed)}")
             print(f"    cause: {case.cause}")
             print(f"    suspects: {line['suspects']}")
@@ -199,9 +202,9 @@ def report(cases: Iterable[Stranger], show: bool) -> None:
         print(f"{like:22}{cells}")
 
 
-def false_alarms() -> None:
+def false_alarms(folder: Path | None = None) -> None:
     """The right variants."""
-    right = THE_SET.right_ones()
+    right = THE_SET.right_ones(folder)
     alarms = [case.name for case in right if not graded(case).passed]
     print(f"{len(right)} right variants: {len(alarms)} called wrong", *alarms)
 
@@ -236,15 +239,36 @@ def posted(show: bool) -> None:
     print("posted numbers:", ", ".join(f"{k} {n}" for k, n in count.items()))
 
 
+def elsewhere(folder: Path) -> list[Stranger]:
+    """The mistakes of another folder; the oracle says which leaves are wrong."""
+    call = importlib.import_module("strangers.call")
+    found = []
+    for case in THE_SET.mistakes(folder):
+        with jax.enable_x64(True):
+            wrong = tuple(call.wrong_leaves(*call.on_the_usual(case)))
+        if not wrong:
+            print(f"{case.name}: the oracle finds nothing wrong; left out")
+        elif case.leaves and set(case.leaves) != set(wrong):
+            print(f"{case.name}: wrong are {', '.join(wrong)}")
+        if wrong:
+            found.append(dataclasses.replace(case, leaves=wrong))
+    return found
+
+
 def main(options: argparse.Namespace, choose: Callable[[Stranger], bool]) -> None:
-    """Prints a table for each half."""
+    """Prints a table for each half, or one for a set from elsewhere."""
+    if options.set:
+        cases = [case for case in elsewhere(options.set) if choose(case)]
+        report(cases, options.show)
+        false_alarms(options.set)
+        return
     cases = [case for case in THE_SET.mistakes() if choose(case)]
     if not options.held_out:
         print("the open half")
         report([case for case in cases if not case.held_out], options.show)
     if not options.open:
         print("the half held out")
-        report([case for case in cases if case.held_out], False)
+        report([case for case in cases if case.held_out], False)  # sums alone
     if not options.only:
         false_alarms()
         posted(options.show)
@@ -255,6 +279,7 @@ if __name__ == "__main__":
     parser.add_argument("--held-out", action="store_true", help="that half alone")
     parser.add_argument("--open", action="store_true", help="the other half alone")
     parser.add_argument("--show", action="store_true", help="every miss, open half")
+    parser.add_argument("--set", type=Path, help="another folder of hands, instead")
     parser.add_argument(
         "--only", default="", help="cases with this in their names or functions"
     )

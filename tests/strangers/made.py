@@ -7,7 +7,9 @@ value of a name in such a file, and `cases` collects them.
 import dataclasses
 import hashlib
 import importlib
+import importlib.util
 import pathlib
+import sys
 import tomllib
 from collections.abc import Callable
 from typing import Any
@@ -79,11 +81,17 @@ def right(like: str, how: str, **more: Any) -> Callable[[Function], Stranger]:
     return lambda function: Stranger(function, like, how, "right", **more)
 
 
-def cases() -> list[Stranger]:
-    """All of them, named ``hand.function``, in the order of the files."""
-    found, table = [], tomllib.loads(LEAVES.read_text())
-    for path in sorted(HANDS.glob("[a-z]*.py")):
-        module = importlib.import_module(f"strangers.hands.{path.stem}")
+def cases(folder: pathlib.Path | None = None) -> list[Stranger]:
+    """All of them, named ``hand.function``, in the order of the files.
+
+    Of another folder of hands, leaves that are not in its leaves.toml are left open.
+    """
+    found, table = [], {}
+    path = LEAVES if folder is None else folder / "leaves.toml"
+    if path.exists():
+        table = tomllib.loads(path.read_text())
+    for path in sorted((folder or HANDS).glob("[a-z]*.py")):
+        module = _module(path, folder)
         for name, value in vars(module).items():
             if isinstance(value, Stranger):
                 leaves = tuple(table.get(path.stem, {}).get(name, "").split(", "))
@@ -97,14 +105,27 @@ def cases() -> list[Stranger]:
     return found
 
 
-def mistakes() -> list[Stranger]:
+def _module(path: pathlib.Path, folder: pathlib.Path | None) -> Any:
+    if folder is None:
+        return importlib.import_module(f"strangers.hands.{path.stem}")
+    name = f"strangers_elsewhere_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ValueError(f"expected a file of Python, got {path}")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # so that jit and pickle find it
+    spec.loader.exec_module(module)
+    return module
+
+
+def mistakes(folder: pathlib.Path | None = None) -> list[Stranger]:
     """Those with a mistake."""
-    return [case for case in cases() if case.story != "right"]
+    return [case for case in cases(folder) if case.story != "right"]
 
 
-def right_ones() -> list[Stranger]:
+def right_ones(folder: pathlib.Path | None = None) -> list[Stranger]:
     """Those without."""
-    return [case for case in cases() if case.story == "right"]
+    return [case for case in cases(folder) if case.story == "right"]
 
 
 def posted() -> list[dict[str, str]]:

@@ -12,8 +12,8 @@ from scanrnn.verify.grading.edits import edits
 from scanrnn.verify.grading.mistakes import of
 from scanrnn.verify.grading.mutants import mutant
 from scanrnn.verify.grading.replay import replay
-from scanrnn.verify.grading.search import pairs
 from scanrnn.verify.grading.search.marks import marks, same
+from scanrnn.verify.grading.search.pairs import joined
 from scanrnn.verify.grading.search.plain import everything
 from scanrnn.verify.grading.search.shipped import table
 from scanrnn.verify.grading.search.slips import Edited, fit
@@ -84,7 +84,7 @@ def test_two_edits_are_made_in_one_program_where_there_is_one():
         if a and b and a[0].form != "rows" and b[0].form == "rows"
         if any(fit(x, y) for x in a for y in b)
     )
-    edits = pairs._pair(known, one, two).both.edits
+    edits = joined(known, (one, two)).together.edits
     assert len({edit.program.convention for edit in edits}) == 1
 
 
@@ -174,7 +174,9 @@ def learner(change):
                 "dWaa": dz @ a_prev.T,
                 "dba": dz.sum(1, keepdims=True),
             }
+            now["total"] = da[:, :, t] + s["carry"]
             change(t, T, now, steps, x)
+            now.pop("total", None)
             dx[:, :, t] = now.pop("dxt")
             carry = now.pop("carry")
             s = {name: s[name] + value for name, value in now.items()}
@@ -183,6 +185,46 @@ def learner(change):
         return {"dx": dx, "da0": carry} | s
 
     return rnn_backward
+
+
+def no_square_no_carry(da, caches):
+    """One slip shows on a single step, the other in the loop alone."""
+    steps, _ = caches
+    p, total = steps[0][3], {}
+    dx = np.zeros((p["Wax"].shape[1], *da.shape[1:]))
+    for t in reversed(range(da.shape[2])):
+        a_next, a_prev, xt, _ = steps[t]
+        dz = (1 - a_next) * da[:, :, t]
+        dx[:, :, t] = p["Wax"].T @ dz
+        step = (dz @ xt.T, dz @ a_prev.T, dz.sum(1, keepdims=True))
+        for name, value in zip(("dWax", "dWaa", "dba"), step, strict=True):
+            total[name] = total.get(name, 0) + value
+    return {"dx": dx, "da0": p["Waa"].T @ dz} | total
+
+
+def test_two_slips_that_together_spoil_every_leaf_are_found_one_after_the_other():
+    first = grade(no_square_no_carry, "rnn_backward").suspicions[0]
+    assert first.score == 1
+    assert first.names == ("the square is missing", "the carry is dropped")
+
+
+def test_what_shows_where_it_is_loud_alone_is_found_beside_another_slip():
+    def clipped(t, T, now, steps, x):
+        now.pop("total")
+        now["dba"] = now["dba"] * 2
+        now["carry"] = np.clip(now["carry"], -5, 5)
+
+    first = grade(learner(clipped)).suspicions[0]
+    assert first.score == 1 and len(first.names) == 2, str(first)
+    assert any("clipped" in name for name in first.names)
+
+
+def doubled_start(t, T, now, steps, x):
+    """The states before begin with the first state, and not with a0."""
+    a_next = steps[t][0]
+    if t == 0:
+        dz = (1 - a_next**2) * now["total"]
+        now["dWaa"] = dz @ a_next.T
 
 
 def at_zero(t, T, now, steps, x):
@@ -211,6 +253,7 @@ def carry_cut(t, T, now, steps, x):
     "change, steps",
     [
         (at_zero, {"dWaa": 0}),
+        (doubled_start, {"dWaa": 0}),
         (wraps, {"dWaa": 0, "da0": 0}),
         (from_the_middle, {"dba": 1}),
         (carry_cut, {"dx": 1, "dWax": 1, "dWaa": 1, "dba": 1}),

@@ -19,7 +19,7 @@ from .search.shipped import Table, table
 from .search.slips import Slip
 
 TRIED = 60  # classes that are run again
-PATIENCE = 2.0  # seconds that the search for pairs may take
+PATIENCE = 1.6  # seconds that the search for pairs may take
 
 
 def explain(
@@ -150,16 +150,17 @@ def _alone(question: Question, agree: Any) -> Iterator[Candidate]:
     order = np.lexsort((known.cost, -np.round(worth, 3)))
     chosen = [int(i) for i in order if hits[i]]
     for i in chosen[:TRIED]:
-        first, *others = known.slips(i)
-        candidate = question.candidate(first, tuple(others), known.size)
-        if candidate is not None:
-            yield candidate
+        candidate = question.candidate(known.first(i), (), known.size)
+        if candidate is not None and (candidate.strength > 0 or candidate.score == 1):
+            yield candidate._replace(alike=tuple(known.slips(i)[1:]))
+        elif candidate is not None:
+            yield candidate  # chance gives as much: most often it is left out
 
 
 def _pairs(question: Question, agree: Any, changed: Any) -> Iterator[Candidate]:
     """Two at once that give all numbers."""
     known, parts = question.known, question.numbers
-    usable = np.ones(known.size, bool)
+    usable = ~known.by_rows  # it is the exercise's own test
     count = 0
     for slip in likely(known, agree, changed, parts.wrong, usable, PATIENCE):
         candidate = question.candidate(slip, (), MANY)

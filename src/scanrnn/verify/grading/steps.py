@@ -11,7 +11,7 @@ sequence, in two ways:
   start state, and where every step overwrites the one before.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -23,6 +23,8 @@ from .conventions import Found
 from .judge import TIMED, Run, Trial, precision, shaped
 from .mistakes.passes import KINDS, LOOP, unroll_backward
 from .replay import Leaves, replay
+from .search.slips import Slip
+from .search.traced import first_wrong_steps
 
 STARTS = ("da0", "dh0")  # what reaches the start: no sum over steps
 LOUD = 1e4  # inputs of a silenced step
@@ -36,14 +38,26 @@ class Added(NamedTuple):
     wrong: bool  # whether the leaf is wrong, this step and those after it taken alone
 
 
-def with_steps(verdict: Verdict, whole: Run, seconds: float) -> Verdict:
-    """Adds the error by leaf and step, and the streams of gradient, of one run."""
+def with_steps(
+    verdict: Verdict, whole: Run, seconds: float, slips: Sequence[Slip] = ()
+) -> Verdict:
+    """Adds the error by leaf and step, and the streams of gradient, of one run.
+
+    Args:
+        verdict: the steps of its rows are not known yet.
+        whole: the run of which they are told.
+        seconds: the limit of CPU time of a call.
+        slips: what gives all that the function gave; where one can be watched, it
+            tells the steps.
+    """
     if whole.found.failure:
         return verdict
     alone, in_suffix = _added(whole, _suffixes(whole, seconds))
     first = {leaf: _first(steps) for leaf, steps in alone.items()}
     if any(step is not None for step in first.values()):
-        first = _decided(first, in_suffix, whole, seconds)
+        rename = whole.trial.convention.rename
+        watched = first_wrong_steps(slips, whole.trial.case, rename)
+        first = _decided(first, in_suffix, whole, seconds, watched)
     errors = {leaf: tuple(at.error for at in alone[leaf][::-1]) for leaf in alone}
     title = whole.trial.title
     rows = tuple(
@@ -65,12 +79,14 @@ def _decided(
     in_suffix: dict[int, int | None],
     whole: Run,
     seconds: float,
+    watched: dict[str, int],
 ) -> dict[str, int | None]:
     """The first wrong step of every leaf, from both ways and from dx.
 
     Args:
         alone: what the runs on the last steps alone tell.
         in_suffix: where dx is wrong in each of them.
+        watched: what is known by watching the slip, which comes before all.
     """
     silent, in_time = _added(whole, _silenced(whole, seconds))
     overwritten = _overwritten(whole)
@@ -100,6 +116,9 @@ def _decided(
         # from the weights of the state alone.
         latest = max((s for s in found.values() if s is not None), default=None)
         found = dict.fromkeys(found, latest)
+    found |= {
+        leaf: step for leaf, step in watched.items() if found.get(leaf) is not None
+    }
     for leaf in set(alone) & set(STARTS):
         found[leaf] = _of_the_start(alone[leaf], {**found, "dx": of_dx}, alone)
     return found

@@ -7,6 +7,7 @@ run again on every case, and only what they then give counts.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Sequence
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -16,12 +17,11 @@ from .candidates import Candidate, after, describe
 from .cases import Case, split
 from .conventions import back
 from .replay import Leaves, replay
+from .search.layers import Layer, layered
 from .search.marks import marks, of_leaves, same
-from .search.pairs import likely
 from .search.pattern import implied_by_leaves
 from .search.plain import everything, remarks
-from .search.rough import ROUGH
-from .search.shipped import Table, known_as, table
+from .search.shipped import Table, fixed, known_as, table, two_steps
 from .search.slips import Slip
 
 CLOSE = 1e-6  # of the leaf's largest entry: a re-enactment agrees to rounding
@@ -53,26 +53,40 @@ class Exhibit:
         return back(self.rename)(self.found, self.case)
 
 
+Probe = Callable[[Case], Exhibit | None]
+
+
 @np.errstate(all="ignore")
-def suspects(exhibits: Sequence[Exhibit], given: bool) -> list[Suspicion]:
+def suspects(
+    exhibits: Sequence[Exhibit], given: bool, probe: Probe
+) -> tuple[list[Suspicion], list[Slip]]:
     """Ranks slips by the share of leaves they reproduce.
 
     Pairs are tried where no single slip gives all leaves of all cases. Where right
     caches were given, a slip of the forward pass is named only if no other will do: the
     function may take its cache apart in the wrong order.
+
+    Args:
+        exhibits: what the function gave.
+        given: whether right caches were given.
+        probe: runs the function on one case more.
+
+    Returns:
+        The suspicions; and the slips that give all of it, the likeliest first.
     """
     if not any(exhibit.wrong for exhibit in exhibits):
-        return []  # only a shape, a changed argument or a last digit is wrong
+        return [], []  # only a shape, a changed argument or a last digit is wrong
     given = given and back(exhibits[0].rename) is back(None)
     known = table(exhibits[0].case.like)
     found = [
         c for i in _fitting(known, exhibits, given) for c in _of(known, i, exhibits)
     ]
     if not any(candidate.score == 1 for candidate in found):
-        found += _pairs(known, exhibits, given)
+        found += _several(known, exhibits, given, probe)
     found.sort(key=lambda c: (-c.score, given and c.slip.forward, c.slip.cost))
+    whole = [s for c in found if c.score == 1 for s in (c.slip, *c.alike)]
     plain, found = after(everything(exhibits[0].found), found)
-    return [*plain, *describe(exhibits[0].case, found, _same)]
+    return [*plain, *describe(exhibits[0].case, found, _same)], whole
 
 
 @np.errstate(all="ignore")
@@ -131,8 +145,9 @@ def _by_entries(known: Table, exhibit: Exhibit) -> tuple[Any, Any]:
     for k, leaf in enumerate(leaves):
         found = exhibit.found.get(leaf)
         if found is not None:
-            near = 2 * ROUGH * np.abs(found).ravel() + 1e-4
-            agree[:, k] = (np.abs(known.entries(leaf) - found.ravel()) <= near).all(1)
+            entries, rough = known.entries(leaf)
+            near = 2 * rough * np.abs(found).ravel() + 1e-4
+            agree[:, k] = (np.abs(entries - found.ravel()) <= near).all(1)
     return agree, np.array([leaf in exhibit.wrong for leaf in leaves], bool)
 
 
@@ -197,25 +212,52 @@ def _same(one: Candidate, two: Candidate) -> bool:
     )
 
 
-def _pairs(known: Table, exhibits: Sequence[Exhibit], given: bool) -> list[Candidate]:
-    """Pairs that give all leaves of all cases."""
+def _several(
+    known: Table, exhibits: Sequence[Exhibit], given: bool, probe: Probe
+) -> list[Candidate]:
+    """Two slips, or three, that give all leaves of all cases."""
     if not all(_can_be_given(exhibit) for exhibit in exhibits):
         return []
-    main = next((e for e in exhibits if known_as(e.case) == "usual"), None)
-    if main is None:
+    named: dict[str | None, Exhibit | None]
+    named = {known_as(exhibit.case): exhibit for exhibit in exhibits}
+    if "usual" not in named:
         return []
-    agree, wrong, _ = _marked(known, main, "usual")
-    changed = known.changed("usual")
+    first: tuple[Exhibit, ...] = ()
+    if "step" in known.stored:
+        named["step"] = probe(fixed(known.like)["step"])
+        short = probe(two_steps(known.like))
+        first = () if short is None else (short,)
+    shown = {name: named.get(name) for name in ("small", "step", "usual", "square")}
+    names = [name for name, exhibit in shown.items() if exhibit is not None]
+    layers = [
+        _layer(known, exhibit, name, first if name == "usual" else ())
+        for name, exhibit in shown.items()
+        if exhibit is not None
+    ]
     usable = ~(known.forward & given)
     found: list[Candidate] = []
-    for slip in likely(known, agree, changed, wrong, usable, PATIENCE):
-        if _gives(main, slip):
-            candidate = _candidate(exhibits, slip)
-            if candidate is not None and candidate.score == 1:
-                found.append(candidate)
-            if len(found) == 3:
-                break
+    for slip in chain(
+        layered(known, layers, usable, PATIENCE),
+        layered(known, layers[names.index("usual") :], usable, PATIENCE),
+    ):
+        candidate = _candidate(exhibits, slip)
+        if candidate is not None and candidate.score == 1:
+            found.append(candidate)
+        if len(found) == 3:
+            break
     return found
+
+
+def _layer(
+    known: Table, exhibit: Exhibit, name: str, first: tuple[Exhibit, ...]
+) -> Layer:
+    """What is known of a case; ``first`` is a quicker one, which is tried before."""
+    agree, wrong, _ = _marked(known, exhibit, name)
+
+    def gives(slip: Slip) -> bool:
+        return all(_gives(each, slip) for each in (*first, exhibit))
+
+    return Layer(agree, known.changed(name), wrong, gives)
 
 
 def _can_be_given(exhibit: Exhibit) -> bool:

@@ -6,33 +6,88 @@ and in the whole function.
 """
 
 import ast
+import contextlib
 import functools
+import gc
+import itertools
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..programs import Program, program, programs
-from ..programs.tree import at
-from . import couplings, derivatives, factors, flow, operands, places, products, scaling
+from ..programs.tree import Path, at, meet
+from . import (
+    couplings,
+    derivatives,
+    ends,
+    factors,
+    flow,
+    operands,
+    parentheses,
+    places,
+    products,
+    scaling,
+)
 from .context import Function, function
 from .context import places as spots
 from .edit import Change as Change
 from .edit import Edit as Edit
-from .edit import statement, written
-from .nodes import text
+from .edit import written
+from .nodes import called, text
 
 Rule = Callable[[Function, Any, Any], Iterator[Change]]
 RULES: tuple[Rule, ...] = (
     *derivatives.RULES,
     *operands.RULES,
     *factors.RULES,
+    *parentheses.RULES,
     *products.RULES,
     *places.RULES,
     *flow.RULES,
     *scaling.RULES,
     *couplings.RULES,
+    *ends.RULES,
 )
 CARRIES = ("da_prevt", "dc_prevt", "dprev_h", "dprev_c")
 LIKELY = 1.2  # what is looked for at all gates but one costs less
+GATE = re.compile(r"d[aWb]?(f|i|o|g|cc|r|z|n)t?|d[Wb](c)")  # of dft, dai, dWf, dcct
+# Keys of one slip that is written differently for a tanh and a sigmoid, for what is
+# joined and what is cut.
+ALIKE = {
+    "no slope": ("sigmoid 1", "tanh 1"),
+    "functions again": (
+        "sigmoid sigmoid(y) * (1 - sigmoid(y))",
+        "tanh 1 - np.tanh(y) ** 2",
+    ),
+    "no square": ("memory 1 - y", "tanh 1 - y"),
+    "y for its slope": ("sigmoid y", "tanh y"),
+    "1 - y for its slope": ("sigmoid 1 - y", "tanh 1 - y"),
+    "tanh everywhere": ("memory 1 - np.tanh(y) ** 2", "tanh 1 - np.tanh(y) ** 2"),
+    "no slope of tanh": ("memory 1", "tanh 1"),
+    "no slope anywhere": ("memory 1", "sigmoid 1", "tanh 1"),
+    "plus": ("sigmoid y * (1 + y)", "tanh 1 + y ** 2"),
+    "all plus": ("sigmoid y * (1 + y)", "tanh 1 + y ** 2", "memory 1 + y ** 2"),
+    "squares plus": ("tanh 1 + y ** 2", "memory 1 + y ** 2"),
+    "the other slope": ("sigmoid 1 - y ** 2", "tanh y * (1 - y)"),
+    "functions for slopes": ("sigmoid sigmoid(y)", "tanh np.tanh(y)"),
+    "x on top": ("concatenation 1, 0", "block of the other order"),
+}
+OTHER_WORDS = {
+    "no slope": "the slopes are missing",
+    "functions again": "the slopes are taken of the outputs as if before the function",
+    "no square": "the squares are missing in the slopes of tanh",
+    "y for its slope": "the outputs stand for their slopes",
+    "1 - y for its slope": "one less the outputs stands for their slopes",
+    "tanh everywhere": "tanh is applied again in the slopes of tanh",
+    "no slope of tanh": "the slopes of tanh are missing",
+    "no slope anywhere": "all slopes are missing",
+    "plus": "the slopes have a plus",
+    "all plus": "all slopes have a plus",
+    "squares plus": "the slopes of tanh have a plus",
+    "the other slope": "tanh and the sigmoid have each other's slope",
+    "functions for slopes": "the functions stand for their slopes",
+    "x on top": "[x; a] for [a; x], in what is joined and in what is cut",
+}
 TOGETHER = 0.3  # what an edit of several places costs more than one of them
 
 
@@ -67,53 +122,67 @@ def edits_of(like: str) -> Iterator[Edit]:
 def edits(cell: str, form: str, name: str) -> tuple[Edit, ...]:
     """Every edit of one function of one program, alone and at several places."""
     known = function(program(cell, form), name)
-    singles = list(_singles(known.program, known))
-    crossed = _crossed(known.tree, singles)
-    return (*singles, *_together(known.program, name, singles), *crossed)
+    with _no_rubbish():
+        singles = list(_singles(known.program, known))
+        alone = [edit for edit, _ in singles]
+        together = _together(known.program, name, singles)
+        turned = _turned(known.program, known.tree, name)
+        return (*alone, *together, *_crossed(known.tree, alone), *turned)
 
 
-def _singles(program: Program, known: Function) -> Iterator[Edit]:
-    for path, node in spots(known):
-        line_path = statement(known.tree, path)
+@contextlib.contextmanager
+def _no_rubbish() -> Iterator[None]:
+    """Nothing is collected meanwhile: all of what is made here is kept."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
+
+
+def _singles(program: Program, known: Function) -> Iterator[tuple[Edit, Path]]:
+    """Each with the path of its line."""
+    for line_path, path, node in spots(known):
         line = at(known.tree, line_path)
         for rule in RULES:
             for change in rule(known, node, line):
                 where = line_path if change.whole else path
-                yield Edit(
+                parts = tuple(((*where, *p), new) for p, new in change.parts)
+                edit = Edit(
                     program.cell,
                     program.name,
                     known.name,
-                    ((where, change.new),),
+                    parts or ((where, change.new),),
                     change.rule,
                     change.what,
                     change.cost,
                     change.key,
                 )
+                yield edit, line_path
 
 
-def _together(program: Program, name: str, singles: list[Edit]) -> Iterator[Edit]:
+def _together(
+    program: Program, name: str, singles: list[tuple[Edit, Path]]
+) -> Iterator[Edit]:
     """Edits of one key at once: in one line, and throughout the function."""
     tree = program.trees[name]
-    groups: dict[tuple[Any, ...], list[Edit]] = {}
-    for edit in singles:
+    targets = {line: written(at(tree, line)) for line in {line for _, line in singles}}
+    groups: dict[tuple[Any, ...], list[tuple[Edit, Path]]] = {}
+    for edit, line in singles:
         if edit.key:
-            line = edit.statement
-            groups.setdefault((edit.key, line), []).append(edit)
-            groups.setdefault((edit.key,), []).append(edit)
-            kind = _kind(written(at(tree, line)))
-            if kind:
-                groups.setdefault((edit.key, kind), []).append(edit)
-                if kind != "carry":
-                    groups.setdefault((edit.key, "W and db"), []).append(edit)
-            if edit.cost < LIKELY:
-                for but in _but(program, written(at(tree, line))):
-                    groups.setdefault((edit.key, but), []).append(edit)
+            for key in _groups_of(program, edit, line, targets[line]):
+                groups.setdefault(key, []).append((edit, line))
     seen: set[tuple[Any, ...]] = set()
     for key, group in groups.items():
-        apart = _apart(group)
-        lines = {edit.statement for edit in apart}
+        if len(group) < 2:
+            continue
+        apart, lines = _apart(group)
         mark = (key[0], tuple(edit.swaps[0][0] for edit in apart))
         if len(apart) < 2 or mark in seen:
+            continue
+        if key[0] in ALIKE and len({edit.key for edit in apart}) < len(ALIKE[key[0]]):
             continue
         seen.add(mark)
         first = apart[0]
@@ -123,10 +192,29 @@ def _together(program: Program, name: str, singles: list[Edit]) -> Iterator[Edit
             where = key[1] if key[1].startswith("everywhere") else where
         yield first._replace(
             swaps=tuple(swap for edit in apart for swap in edit.swaps),
-            what=f"{first.what}, {where}",
+            what=f"{OTHER_WORDS.get(key[0], first.what)}, {where}",
             cost=first.cost + TOGETHER,
             key="",
         )
+
+
+def _groups_of(
+    program: Program, edit: Edit, line: Path, target: str
+) -> Iterator[tuple[Any, ...]]:
+    """What an edit is made together with: by line, by kind of line, by gate."""
+    yield edit.key, line
+    yield (edit.key,)
+    for words, keys in ALIKE.items():
+        if edit.key in keys:
+            yield (words,)
+    kind = _kind(target)
+    if kind:
+        yield edit.key, kind
+        if kind != "carry":
+            yield edit.key, "W and db"
+    if edit.cost < LIKELY:
+        for but in _but(program, target):
+            yield edit.key, but
 
 
 def _crossed(tree: Any, singles: list[Edit]) -> Iterator[Edit]:
@@ -151,6 +239,19 @@ def _crossed(tree: Any, singles: list[Edit]) -> Iterator[Edit]:
                     )
 
 
+def _turned(program: Program, tree: Any, name: str) -> Iterator[Edit]:
+    """Two gates that are computed under each other's name."""
+    gates = [
+        ((("body", i), ("targets", 0)), line.targets[0])
+        for i, line in enumerate(tree.body)
+        if isinstance(line, ast.Assign) and called(line.value) == "sigmoid"
+    ]
+    for (place, one), (other, two) in itertools.combinations(gates, 2):
+        what = f"{text(one)} and {text(two)} are computed under each other's name"
+        swaps = ((place, two), (other, one))
+        yield Edit(program.cell, program.name, name, swaps, "order", what, 1.2)
+
+
 def _kind(target: str) -> str:
     if target in CARRIES:
         return "carry"
@@ -159,15 +260,25 @@ def _kind(target: str) -> str:
 
 def _but(program: Program, target: str) -> Iterator[str]:
     """The groups of lines without those of one gate, of which this line is one."""
-    if program.cell == "lstm" and program.convention == "course":
-        for last in "oc":
-            if f"d{last}" not in target[:3]:
-                yield f"everywhere but for gate {last}"
+    found = GATE.fullmatch(target)
+    gates = {"lstm": "ocfi", "gru": "nrz"}.get(program.cell, "")
+    if found is None or not gates:
+        return
+    mine = (found[1] or found[2]).replace("cc", "c").replace("g", "c")
+    yield "everywhere in the lines of gates"
+    for last in gates:
+        if last != mine:
+            yield f"everywhere but for gate {last}"
 
 
-def _apart(group: list[Edit]) -> list[Edit]:
+def _apart(group: list[tuple[Edit, Path]]) -> tuple[list[Edit], set[Path]]:
+    """Those that do not clash with one before, and their lines."""
     kept: list[Edit] = []
-    for edit in group:
-        if not any(edit.clashes(other) for other in kept):
+    lines: set[Path] = set()
+    for edit, line in group:
+        paths = [path for path, _ in edit.swaps]
+        taken = (path for other in kept for path, _ in other.swaps)
+        if not any(meet(path, other) for other in taken for path in paths):
             kept.append(edit)
-    return kept
+            lines.add(line)
+    return kept, lines

@@ -115,7 +115,17 @@ def _values(tree: ast.AST) -> Iterator[tuple[str, ast.expr]]:
             yield node.targets[0].id, node.value
 
 
-def places(known: Function) -> Iterator[tuple[Path, Any]]:
-    """Every node of the body with its path."""
+def places(known: Function) -> Iterator[tuple[Path, Path, Any]]:
+    """Every node of the body: the path of its statement, its own, and the node."""
     for number, line in enumerate(known.tree.body):
-        yield from walk(line, (("body", number),))
+        yield from _inside(line, (("body", number),), ())
+
+
+def _inside(node: Any, path: Path, line: Path) -> Iterator[tuple[Path, Path, Any]]:
+    line = path if isinstance(node, ast.stmt) else line
+    yield line, path, node
+    for field, value in ast.iter_fields(node):
+        items = enumerate(value) if isinstance(value, list) else [(None, value)]
+        for place, item in items:
+            if isinstance(item, ast.expr | ast.stmt):
+                yield from _inside(item, (*path, (field, place)), line)

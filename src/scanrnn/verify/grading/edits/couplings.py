@@ -1,12 +1,12 @@
-"""What belongs together and is taken apart: gates, activations, arguments, the ends."""
+"""What belongs together and is taken apart: gates, activations, slopes, blocks."""
 
 import ast
 from collections.abc import Iterator
-from itertools import combinations
+from itertools import combinations, permutations
 from typing import Any
 
-from .context import Function, near
-from .derivatives import sigmoid_argument
+from .context import Function
+from .derivatives import sigmoid_argument, tanh_argument
 from .edit import Change
 from .nodes import (
     call,
@@ -94,8 +94,18 @@ def before_activation(known: Function, node: Any, line: Any) -> Iterator[Change]
                 what = f"{function.removeprefix('np.')}({part.id})"
                 forms.append((call(function, part), f"{what} and not {part.id}", 1.4))
         for new, what, cost in forms:
-            made = ast.Tuple([*node.elts[:i], new, *node.elts[i + 1 :]], node.ctx)
-            yield Change(made, "operand", f"the cache holds {what}", cost)
+            what = f"the cache holds {what}"
+            parts = (((("elts", i),), new),)
+            yield Change(node, "operand", what, cost, parts=parts)
+    every = [known.values.get(text(part)) for part in node.elts]
+    inside = tuple(
+        ((("elts", i),), value.args[0])  # type: ignore[attr-defined]
+        for i, value in enumerate(every)
+        if value is not None and called(value) in ACTIVATIONS
+    )
+    if len(inside) > 1:
+        what = "the cache holds all gates before their functions"
+        yield Change(node, "operand", what, 1.3, parts=inside)
 
 
 def before_slope(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -111,7 +121,7 @@ def before_slope(known: Function, node: Any, line: Any) -> Iterator[Change]:
             made = ast.Attribute(new, "T", ast.Load()) if inner is not side else new
             arguments = [*node.args[:place], made, *node.args[place + 1 :]]
             whole = ast.Call(node.func, arguments, node.keywords)
-            yield Change(whole, "operand", what, cost, f"no slope {called(node)}")
+            yield Change(whole, "operand", what, cost, "before its slope")
 
 
 def blocks_in_turn(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -139,13 +149,32 @@ def blocks_in_turn(known: Function, node: Any, line: Any) -> Iterator[Change]:
             yield Change(whole, "order", what, 1.4, what)
 
 
+def reordered(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The gates' blocks of a whole array in another order, from there on."""
+    if known.program.name != "stacked" or not is_value(node, line):
+        return
+    target = line.targets[0] if isinstance(line, ast.Assign) else None
+    if not isinstance(target, ast.Name) or target.id not in ("dz", "W", "gates"):
+        return
+    for turn in permutations(range(4)):
+        words = ", ".join("fico"[i] for i in turn)
+        moved = sum(i != k for k, i in enumerate(turn))
+        if moved and called(node) != "np.concatenate":
+            blocks = parse(f"x[{list(turn)}]").slice  # type: ignore[attr-defined]
+            split = call("np.array", call("np.split", node, number(4)))
+            flat = call("np.concatenate", item(split, blocks))
+            what = f"the blocks of {target.id} are {words} and not f, i, c, o"
+            yield Change(flat, "order", what, 1.0 if moved == 2 else 1.4, words)
+
+
 def _without(
     known: Function, inner: Any, value: ast.expr
 ) -> Iterator[tuple[ast.expr, str, float]]:
     parts = factors(value)
     found = sigmoid_argument(parts)
-    if found is not None:
-        rest = [p for k, p in enumerate(parts) if k not in found[:2]]
+    rest = [p for k, p in enumerate(parts) if k not in found[:2]] if found else parts
+    rest = [p for p in rest if found or tanh_argument(p) is None]
+    if 0 < len(rest) < len(parts):
         yield times(*rest), f"{text(inner)} without its slope", 1.2
     if called(value) != "np.concatenate" or not isinstance(value.args[0], ast.Tuple):  # type: ignore[attr-defined]
         return
@@ -161,136 +190,11 @@ def _without(
             yield new, f"{first.id} in place of {text(element)} in {text(inner)}", 1.3
 
 
-def at_an_end(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """Another operand at one end of time alone: a<0> for a0."""
-    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
-        return
-    if "t" not in known.variables or "_cell_" in known.name:
-        return
-    if not isinstance(line, ast.Assign | ast.AugAssign) or not _in_loop(known, line):
-        return
-    target = line.target if isinstance(line, ast.AugAssign) else line.targets[0]
-    if any(node is part for part in ast.walk(target)):
-        return
-    length = "T_x" if "T_x" in known.variables else "T"
-    for words, when in (("t == 0", "step 0"), (f"t == {length} - 1", "the last step")):
-        for other in known.like(node.id):
-            state = node.id[0] != "d" and other[0] != "d"
-            if near(node.id, other) > 1 or not state:
-                continue
-            either = ast.IfExp(parse(words), name(other), node)
-            what = f"{other} in place of {node.id} at {when}"
-            yield Change(either, "step", what, 1.6, what)
-        if known.shapes.get(node.id) and node.id[0] in "acdhp":
-            new = times(node, parse(words.replace("==", "!=")))
-            what = f"zeros in place of {node.id} at {when}"
-            yield Change(new, "step", what, 1.6, what)
-
-
-def guarded(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """A line that one step skips, or that writes a step further where there is one."""
-    if node is not line or not isinstance(line, ast.Assign):
-        return
-    if not _in_loop(known, line) or isinstance(line.targets[0], ast.Tuple):
-        return
-    length = "T_x" if "T_x" in known.variables else "T"
-    for words, when in (("t > 0", "step 0"), (f"t < {length} - 1", "the last step")):
-        new = ast.If(parse(words), [line], [])
-        what = f"it is not done at {when}"
-        yield Change(new, "step", what, 1.3, f"not at {when}", True)
-    target = line.targets[0]
-    if not isinstance(target, ast.Subscript):
-        return
-    for shift, words, what in (
-        ("t + 1", f"t < {length} - 1", "it is stored a step late"),
-        ("t - 1", "t > 0", "it is stored a step early"),
-    ):
-        parts = (
-            list(target.slice.elts)
-            if isinstance(target.slice, ast.Tuple)
-            else [target.slice]
-        )
-        moved = [parse(shift) if text(part) == "t" else part for part in parts]
-        index = moved[0] if len(moved) == 1 else ast.Tuple(moved, ast.Load())
-        stored = ast.Subscript(target.value, index, ast.Store())
-        inner = ast.Assign([stored], line.value)
-        new = ast.If(parse(words), [inner], [])
-        yield Change(new, "step", what, 1.2, what, True)
-
-
-def normalised_over(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """A softmax over the examples, or over everything."""
-    if called(node) != "softmax":
-        return
-    turned = ast.Attribute(node.args[0], "T", ast.Load())
-    new = ast.Attribute(call("softmax", turned), "T", ast.Load())
-    yield Change(new, "axis", "softmax over the examples", 1.2, "softmax axis")
-    raised = call("np.exp", node.args[0])
-    whole = ast.BinOp(raised, ast.Div(), call("np.sum", raised))
-    yield Change(whole, "axis", "softmax over everything", 1.3, "softmax of all")
-    yield Change(raised, "function", "softmax is not divided by its sum", 1.4)
-
-
-def part_of_block(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """Of arrays side by side, one block is written over or left at zero."""
-    if not is_value(node, line) or not isinstance(line, ast.AugAssign):
-        return
-    if known.program.convention != "rows" or known.program.cell == "rnn":
-        return
-    if text(line.target) not in ("dWx", "dWh", "db"):
-        return
-    count = 4 if known.program.cell == "lstm" else 3
-    for low, high in ((0, count - 1), (0, 1), (count - 1, count), (1, count), (0, 2)):
-        cut = f"x[..., {low} * H:{high} * H]"
-        index = parse(cut).slice  # type: ignore[attr-defined]
-        total = name(text(line.target))
-        block = ast.Subscript(total, index, ast.Store())
-        part = item(node, index)
-        rest = ast.AugAssign(block, line.op, part)
-        what = f"columns {low} * H to {high} * H"
-        keep = ast.Assign([block], part)
-        others: list[ast.stmt] = []
-        for words in (f":{low} * H", f"{high} * H:"):
-            beside = parse(f"x[..., {words}]").slice  # type: ignore[attr-defined]
-            place = ast.Subscript(total, beside, ast.Store())
-            others.append(ast.AugAssign(place, line.op, item(node, beside)))
-        new = ast.If(number(True), [keep, *others], [])
-        yield Change(new, "accumulate", f"{what} are overwritten", 1.4, what, True)
-        yield Change(rest, "block", f"only {what} are added", 1.5, f"only {what}", True)
-
-
-def other_input(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """The input of another step, where xt is used or stored in a loop."""
-    if not isinstance(node, ast.Name) or node.id != "xt" or not _in_loop(known, line):
-        return
-    if not isinstance(node.ctx, ast.Load) or not {"x", "t"} <= known.variables:
-        return
-    for step, cost in (
-        ("max(t - 1, 0)", 1.4),
-        ("t - 1", 1.4),
-        ("min(t + 1, T_x - 1)", 1.5),
-        ("0", 1.6),
-        ("-1", 1.5),
-    ):
-        words = f"x[:, :, {step}]"
-        what = f"{words} in place of xt"
-        yield Change(parse(words), "step", what, cost, what)
-
-
-def _in_loop(known: Function, line: Any) -> bool:
-    loops = [n for n in known.tree.body if isinstance(n, ast.For)]
-    return any(line in loop.body for loop in loops)
-
-
 RULES = (
     gates,
     around,
     before_activation,
     before_slope,
     blocks_in_turn,
-    at_an_end,
-    guarded,
-    normalised_over,
-    part_of_block,
-    other_input,
+    reordered,
 )

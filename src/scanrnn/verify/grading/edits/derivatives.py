@@ -34,9 +34,10 @@ def of_tanh(known: Function, node: Any, line: Any) -> Iterator[Change]:
     y = tanh_argument(node)
     if y is None:
         return
+    kind = "memory" if called(y) == "np.tanh" or text(y) == "tanh_c" else "tanh"
     for new, what, cost in _tanh_forms(y):
         words = f"the derivative of tanh is written {what or text(new)}"
-        yield Change(new, "derivative", words, cost, f"tanh {_form(new, y)}")
+        yield Change(new, "derivative", words, cost, f"{kind} {_form(new, y)}")
     yield from _elsewhere(known, node, y, "tanh")
 
 

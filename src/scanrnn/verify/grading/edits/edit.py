@@ -20,6 +20,7 @@ class Change(NamedTuple):
     cost: float  # 1 for a slip that people make daily; more for strange ones
     key: str = ""  # of changes that are one slip where they happen together
     whole: bool = False  # whether `new` stands for the whole statement
+    parts: tuple[Swap, ...] = ()  # of the node, that are replaced in place of all of it
 
 
 class Edit(NamedTuple):

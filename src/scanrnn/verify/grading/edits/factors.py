@@ -172,6 +172,10 @@ def constant(known: Function, node: Any, line: Any) -> Iterator[Change]:
             twice = times(number(2), x)
             yield Change(twice, "power", f"2 * {text(x)} for its square", 1.4, "2x")
             yield Change(power(x, 3), "power", f"{text(x)}**3 for its square", 1.7, "3")
+            for other in known.like(text(x)):
+                what = f"{text(x)} * {other} for the square of {text(x)}"
+                cost = 0.4 + near(text(x), other)
+                yield Change(times(x, name(other)), "power", what, cost, what)
     if is_number(node, 1) and isinstance(line, ast.Assign | ast.AugAssign):
         yield Change(number(2), "number", "2 in place of 1", 2.2, "2 for 1")
 
@@ -195,90 +199,25 @@ def function(known: Function, node: Any, line: Any) -> Iterator[Change]:
     yield Change(relu, "function", f"relu in place of {short_name}", 1.5, "relu")
 
 
+def one_more(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A function more around a line; a bias of 1 in a gate."""
+    if not known.name.endswith("forward") or not isinstance(line, ast.Assign):
+        return
+    if called(node) == "sigmoid":
+        wide = ast.Call(node.func, [plus(node.args[0], number(1))], [])
+        yield Change(wide, "added", "1 is added in the sigmoid", 1.4, "bias of 1")
+    if is_value(node, line) and isinstance(node, ast.BinOp):
+        for which in ("np.tanh", "sigmoid"):
+            new = ast.Call(_function(which), [node], [])
+            what = f"{which.removeprefix('np.')} is taken of it"
+            yield Change(new, "function", what, 1.3, what)
+
+
 def _function(which: str) -> ast.expr:
     if "." not in which:
         return name(which)
     base, attribute = which.split(".")
     return ast.Attribute(name(base), attribute, ast.Load())
-
-
-def moved(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """Parentheses that are missing, or stand elsewhere."""
-    if not isinstance(node, ast.BinOp):
-        return
-    what = "parentheses are missing: "
-    if isinstance(node.op, ast.Mult):
-        parts = factors(node)
-        for i, part in enumerate(parts):
-            inner = terms(part)
-            if len(inner) < 2:
-                continue
-            before, after = parts[:i], parts[i + 1 :]
-            flat = list(inner)
-            if before:
-                flat[0] = (flat[0][0], times(*before, flat[0][1]))
-            if after:
-                flat[-1] = (flat[-1][0], times(flat[-1][1], *after))
-            new = total(flat)
-            kind = "of a slope" if is_number(inner[0][1], 1) else "of a sum"
-            key = f"parentheses {kind}"
-            yield Change(new, "parentheses", what + short(new), 1.0, key)
-            for shift in range(len(after)):  # they close later
-                wide = [
-                    *inner[:-1],
-                    (inner[-1][0], times(inner[-1][1], *after[: shift + 1])),
-                ]
-                new = times(*before, total(wide), *after[shift + 1 :])
-                says = f"parentheses close too late: {short(new)}"
-                key = f"parentheses {kind} {shift}"
-                yield Change(new, "parentheses", says, 1.2, key)
-            if len(inner) == 2 and len(parts) > 1:
-                first = total(
-                    [(inner[0][0], times(*before, inner[0][1], *after)), inner[1]]
-                )
-                says = f"the factor reaches the first term only: {short(first)}"
-                yield Change(first, "parentheses", says, 1.3, "first term")
-    if isinstance(node.op, ast.Add):
-        yield from _opened_early(node)
-    if isinstance(node.op, ast.Sub | ast.Add) and _is_square(node.right):
-        square: Any = node.right
-        outside = power(ast.BinOp(node.left, node.op, square.left))
-        says = f"the square is taken of the difference: {short(outside)}"
-        yield Change(outside, "parentheses", says, 1.0, "square outside")
-    if _is_square(node) and called(node.left) in ("np.tanh", "sigmoid"):
-        inside = ast.Call(node.left.func, [power(node.left.args[0])], [])  # type: ignore[attr-defined]
-        says = f"the square is taken inside: {short(inside)}"
-        yield Change(inside, "parentheses", says, 1.2, "square inside")
-
-
-def _opened_early(node: Any) -> Iterator[Change]:
-    """(a + b) * c for a + b * c."""
-    parts = factors(node.right)
-    for cut in range(1, len(parts)):
-        inner = plus(node.left, times(*parts[:cut]))
-        new = times(inner, *parts[cut:])
-        what = f"parentheses open too early: {short(new)}"
-        yield Change(new, "parentheses", what, 1.2, f"open early {cut}")
-
-
-def early(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """The last term of a sum inside a function ends up outside of it."""
-    if called(node) not in ("np.tanh", "sigmoid", "softmax") or not node.args:
-        return
-    parts = terms(node.args[0])
-    for cut in range(1, len(parts)):
-        inside = ast.Call(node.func, [total(parts[:cut])], [])
-        new = total([(True, inside), *parts[cut:]])
-        what = f"{called(node).removeprefix('np.')} closes too early: {short(new)}"
-        yield Change(new, "parentheses", what, 1.2, "closes early")
-
-
-def _is_square(node: ast.AST) -> bool:
-    return (
-        isinstance(node, ast.BinOp)
-        and isinstance(node.op, ast.Pow)
-        and is_number(node.right, 2)
-    )
 
 
 def short(node: ast.AST) -> str:
@@ -287,4 +226,13 @@ def short(node: ast.AST) -> str:
     return words if len(words) < 60 else f"{words[:28]} ... {words[-28:]}"
 
 
-RULES = (product, too_many, operand, addition, sign, constant, function, moved, early)
+RULES = (
+    product,
+    too_many,
+    operand,
+    addition,
+    sign,
+    constant,
+    function,
+    one_more,
+)

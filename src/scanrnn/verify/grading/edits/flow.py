@@ -9,6 +9,11 @@ from .edit import Change
 from .nodes import called, is_value, name, number, parse, plus, text, times
 
 
+def load(target: Any) -> ast.expr:
+    """What is written, to be read."""
+    return parse(text(target))
+
+
 def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """= for +=, += for =, -= for +=."""
     if node is not line:
@@ -23,6 +28,10 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
         what = "*= in place of +="
         new_ = ast.AugAssign(line.target, ast.Mult(), line.value)
         yield Change(new_, "accumulate", what, 2.0, "multiplied up", True)
+        what = "the mean with what was there and not the sum"
+        mean = times(number(0.5), plus(load(line.target), line.value))
+        half = ast.Assign([line.target], mean)
+        yield Change(half, "accumulate", what, 1.6, what, True)
         kept = ast.If(parse("t == 0"), [line], [])
         what = "only step 0 is added"
         yield Change(kept, "accumulate", what, 1.5, "only step 0", True)
@@ -175,6 +184,8 @@ def initial(known: Function, node: Any, line: Any) -> Iterator[Change]:
         zeros = times(number(0.0), node)
         what = f"it begins with zeros and not with {text(node)}"
         yield Change(zeros, "initial", what, 1.0)
+        what = f"it begins with ones and not with {text(node)}"
+        yield Change(plus(zeros, number(1.0)), "initial", what, 1.4)
 
 
 def _starts(known: Function, target: str) -> Iterator[tuple[str, float]]:
@@ -220,6 +231,20 @@ def result(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(new, "result", f"it is {what}", cost)
         more = plus(node, new)
         yield Change(more, "result", f"{what} is added to it", cost + 0.2)
+    for words in ("parameters['Waa'].T", "Wh.T"):
+        weights = words.split("[")[0].split(".")[0]
+        if weights in known.variables and known.program.cell == "rnn":
+            product = f"{text(node)} @ {words}" if rows else f"{words} @ {text(node)}"
+            what = "it goes through the weights once more"
+            yield Change(parse(product), "result", what, 1.4)
+
+
+def turned_caches(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """Each step's cache goes in front of those before it."""
+    if called(node).endswith(".append") and len(node.args) == 1:
+        put = ast.Attribute(node.func.value, "insert", ast.Load())
+        new = ast.Call(put, [number(0), *node.args], [])
+        yield Change(new, "order", "the caches lie in the other order", 1.2)
 
 
 def copies(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -227,8 +252,34 @@ def copies(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if not called(node).endswith("copy") or node.args:
         return
     view = node.func.value
+    if isinstance(view, ast.IfExp):
+        yield from _slots(node, view)
     what = f"{text(view)} is stored as a view, and changes when it is written again"
     yield Change(view, "view", what, 1.0, "view")
 
 
-RULES = (accumulate, missing, loops, early_return, initial, result, copies)
+def _slots(node: Any, either: ast.IfExp) -> Iterator[Change]:
+    """The slot before at step 0 as well, where it is the last; or never."""
+    slot, start = text(either.body), text(either.orelse)
+    what = f"{slot} at step 0 as well, where it is the last slot"
+    copied = ast.Attribute(either.body, "copy", ast.Load())
+    yield Change(ast.Call(copied, [], []), "step", what, 1.0, "slot at 0")
+    words = f"{what}; stored as a view"
+    yield Change(either.body, "view", words, 1.0, "view of the slot at 0")
+    yield Change(either.orelse, "step", f"{start} at every step", 1.2, "start alone")
+    zeros = times(number(0.0), either.orelse)
+    begun = ast.IfExp(either.test, either.body, zeros)
+    what = f"zeros and not {start} at step 0"
+    yield Change(begun, "initial", what, 1.1, "zeros at 0")
+
+
+RULES = (
+    accumulate,
+    missing,
+    loops,
+    early_return,
+    initial,
+    result,
+    turned_caches,
+    copies,
+)

@@ -132,8 +132,10 @@ def equal(one: ast.AST, two: ast.AST) -> bool:
 
 
 def text(node: ast.AST) -> str:
-    """As a person would write it, without outer blanks."""
-    return ast.unparse(node).strip()
+    """As a person would write it, without outer blanks; kept, as trees are."""
+    if not hasattr(node, "as_text"):
+        node.as_text = ast.unparse(node).strip()  # type: ignore[attr-defined]
+    return str(node.as_text)  # type: ignore[attr-defined]
 
 
 def is_value(node: ast.AST, line: ast.AST) -> bool:

@@ -16,12 +16,17 @@ from .nodes import (
     name,
     negative,
     number,
+    parse,
+    plus,
     terms,
     text,
     times,
 )
 
-HANDED_ON = ("da_prevt", "dc_prevt", "a_next", "c_next", "prev_h", "prev_c")
+HANDED_ON = (
+    *("da_prevt", "dc_prevt", "a_next", "c_next", "prev_h", "prev_c"),
+    *("dprev_h", "dprev_c"),
+)
 SLOPED = ("np.tanh", "sigmoid")
 
 
@@ -62,11 +67,14 @@ def unpacked(known: Function, node: Any, line: Any) -> Iterator[Change]:
         shapes = [known.shapes.get(text(x).removesuffix(".copy()")) for x in (one, two)]
         if shapes[0] != shapes[1] or shapes[0] is None:
             continue
-        elements = list(node.elts)
-        elements[i], elements[j] = two, one
         what = f"{text(one)} and {text(two)} are exchanged"
-        new = ast.Tuple(elements, node.ctx)
-        yield Change(new, "order", what, 1.1 if j == i + 1 else 1.3)
+        parts = (((("elts", i),), two), ((("elts", j),), one))
+        split = (
+            isinstance(line, ast.Assign) and called(line.value) == "np.split"
+        )  # of W and b alike
+        key = f"split {i} {j}" if split else ""
+        cost = 1.1 if j == i + 1 else 1.3
+        yield Change(node, "order", what, cost, key, parts=parts)
 
 
 def _plain(node: ast.AST) -> bool:
@@ -155,12 +163,71 @@ def defined(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = part if added else negative(part)
             what = f"{text(part)} alone in place of {node.id}"
             yield Change(new, "operand", what, 1.1, what)
+        if any(isinstance(p, ast.Name) and p.id in HANDED_ON for _, p in parts):
+            what = f"{node.id} is summed up again, of what is handed on by then"
+            yield Change(value, "operand", what, 1.4, what)
         return
     pieces = factors(value)
     for i, piece in enumerate(pieces if len(pieces) > 1 else ()):
         new = times(*pieces[:i], *pieces[i + 1 :])
         what = f"{node.id} without the factor {text(piece)}"
         yield Change(new, "operand", what, 1.2, what)
+        inner = terms(known.values.get(text(piece), piece))
+        told = len(inner) > 1 and text(piece) in known.values
+        for added, part in inner if told else ():
+            one = part if added else negative(part)
+            of_part = times(*pieces[:i], one, *pieces[i + 1 :])
+            what = f"{node.id} of {text(part)} alone"
+            yield Change(of_part, "operand", what, 1.2, what)
+
+
+def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The readout: other labels or predictions, and slopes of the states."""
+    if known.program.cell != "readout" or not isinstance(
+        line, ast.Assign | ast.AugAssign
+    ):
+        return
+    target = text(line.targets[0] if isinstance(line, ast.Assign) else line.target)
+    words = text(node)
+    if target == "dl":
+        for old, new, what, cost in OF_THE_LOSS:
+            step = "[:, :, t]" if "t" in known.variables else ""
+            if words == old + step:
+                yield Change(parse(new.format(step=step)), "operand", what, cost)
+        if is_value(node, line):
+            for factor, what in (
+                ("1 / np.log(2)", "the loss has the logarithm to base 2"),
+                ("T_x / (T_x - 1)", "divided by T - 1 and not by T"),
+                ("m / (m - 1)", "divided by m - 1 and not by m"),
+            ):
+                yield Change(times(node, parse(factor)), "scaled", what, 1.5)
+    if target == "dWya" and words in ("a", "a[:, :, t]"):
+        what = "the slope of the states, and not the states"
+        yield Change(parse(f"1 - {words} ** 2"), "operand", what, 1.4)
+    if target.split("[")[0] == "da" and is_value(node, line):
+        states = target.replace("da", "a", 1)
+        if called(node) in ("np.dot", "np.einsum"):
+            slope = parse(f"1 - {states} ** 2")
+            what = f"one factor too many, 1 - {states} ** 2"
+            yield Change(times(node, slope), "added", what, 1.3)
+
+
+OF_THE_LOSS = (
+    ("y", "1", "1 in place of the labels", 1.3),
+    ("y", "np.roll(y, 1, axis=0){step}", "the labels count from 1", 1.3),
+    ("y", "np.roll(y, -1, axis=0){step}", "the labels are one too small", 1.4),
+    ("y", "np.roll(y, 1, axis=1){step}", "the labels of the example before", 1.6),
+    ("y", "np.roll(y, -1, axis=1){step}", "the labels of the next example", 1.6),
+    ("y", "y[:, :, ::-1]{step}", "the labels in the other order of time", 1.3),
+    ("y_pred", "softmax(y_pred{step})", "the softmax is taken again", 1.2),
+    ("y_pred", "np.log(y_pred{step})", "the logarithm of the prediction", 1.3),
+    (
+        "y_pred",
+        "1.0 * (y_pred{step} == np.max(y_pred{step}, axis=0))",
+        "the likeliest class and not the probabilities",
+        1.4,
+    ),
+)
 
 
 def _before(known: Function, one: str, two: str) -> bool:
@@ -174,6 +241,11 @@ def nothing(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if "_cell_" not in called(node):
         return
     for i, argument in enumerate(node.args):
+        if text(argument) in ("dc_prevt", "dprev_c", "da_prevt + da[:, :, t]"):
+            given = parse("dh[:, t, :]" if "dh" in known.variables else "da[:, :, t]")
+            arguments = [*node.args[:i], plus(argument, given), *node.args[i + 1 :]]
+            what = f"{text(given)} is added to {text(argument)}"
+            yield Change(ast.Call(node.func, arguments, []), "added", what, 1.3)
         for path, part in walk(argument):
             if isinstance(part, ast.Name) and part.id in known.shapes:
                 new = substitute(argument, path, located(times(number(0.0), part)))
@@ -206,4 +278,5 @@ RULES = (
     exchanged,
     stands_for,
     renamed,
+    of_the_loss,
 )

@@ -75,7 +75,8 @@ def _width(known: Function) -> str:
 def _blocks(known: Function) -> tuple[str, ...]:
     """The gates' columns where they lie side by side."""
     n = "H" if "H" in known.variables else "n_a"
-    if known.program.name not in ("rows", "again") or known.program.cell == "rnn":
+    joint = ("rows", "rows, parts", "rows, flat", "again", "stacked")
+    if known.program.name not in joint or known.program.cell == "rnn":
         return ()
     count = 4 if known.program.cell == "lstm" else 3
     inner = [f"{k} * {n}:{k + 1} * {n}" for k in range(1, count - 1)]
@@ -90,16 +91,51 @@ def joined(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if not isinstance(parts, ast.Tuple):
         return
     usual = [text(part) for part in parts.elts]
-    for other in permutations(parts.elts):
-        words = [text(part) for part in other]
+    for turn in permutations(range(len(usual))):
+        words = [usual[i] for i in turn]
         if words != usual:
-            new = ast.Call(
-                node.func, [ast.Tuple(list(other), ast.Load())], node.keywords
-            )
+            other: list[ast.expr] = [parts.elts[i] for i in turn]
+            new = ast.Call(node.func, [ast.Tuple(other, ast.Load())], node.keywords)
             what = f"({', '.join(words)}) in place of ({', '.join(usual)})"
             moved = sum(a != b for a, b in zip(words, usual, strict=True))
             cost = 1.0 if moved == 2 else 1.5
-            yield Change(new, "concatenation", what, cost, "concatenation")
+            key = f"concatenation {', '.join(map(str, turn))}"
+            yield Change(new, "concatenation", what, cost, key)
+
+
+def shifted(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The states before: rolled, not shifted, or with another one in front."""
+    if called(node) != "np.concatenate" or len(node.args[0].elts) != 2:
+        return
+    first, rest = node.args[0].elts
+    if not isinstance(rest, ast.Subscript) or not text(rest).endswith(":-1]"):
+        return
+    states, axis = text(rest.value), text(node.keywords[0].value)
+    cut = ":, " * int(axis)
+    forms = (
+        (states, "the states of the same steps", 1.0),
+        (f"np.roll({states}, 1, {axis})", "rolled: the last state comes first", 1.0),
+        (f"np.roll({states}, -1, {axis})", "rolled the other way", 1.3),
+        (_glued(f"{states}[{cut}:1]", text(rest), axis), "the first state twice", 1.1),
+        (_glued(f"0 * {text(first)}", text(rest), axis), "zeros in front", 1.0),
+        (
+            _glued(text(first), f"{states}[{cut}1:]", axis),
+            "the first of the states is cut and not the last",
+            1.2,
+        ),
+        (
+            _glued(f"{states}[{cut}1:]", f"{states}[{cut}-1:]", axis),
+            "the states after, the last one twice",
+            1.3,
+        ),
+    )
+    for number_, (words, what, cost) in enumerate(forms):
+        what = f"{text(node)} is {what}"
+        yield Change(parse(words), "step", what, cost, f"shift {number_}")
+
+
+def _glued(one: str, two: str, axis: str) -> str:
+    return f"np.concatenate(({one}, {two}), axis={axis})"
 
 
 def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -250,4 +286,4 @@ def _beyond(node: Any, parts: Any, i: int, length: str) -> Iterator[Change]:
     yield Change(only, "step", what, 1.4, "all but the first")
 
 
-RULES = (slices, joined, axes, steps)
+RULES = (slices, joined, shifted, axes, steps)

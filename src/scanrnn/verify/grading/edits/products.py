@@ -75,9 +75,7 @@ def order(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if called(node) != "np.dot" or len(node.args) != 2:
         return
     for place, operand in enumerate(node.args):
-        defined = known.values.get(text(operand))
-        if defined is None:
-            continue
+        defined = known.values.get(text(operand), operand)
         parts = factors(defined)
         if len(parts) < 2:
             continue

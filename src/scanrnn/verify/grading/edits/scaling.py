@@ -173,6 +173,11 @@ def averaged(known: Function, node: Any, line: Any) -> Iterator[Change]:
     names = known.variables
     if "t" in names:
         yield Change(cut, "cut", "cut off at every second step", 1.8, "cut 2")
+        for kept in (1, 2, 3):
+            steps = "T_x" if "T_x" in names else "T"
+            late = times(node, parse(f"(t >= {steps} - {kept})"))
+            what = f"cut off before the last {kept} steps"
+            yield Change(late, "cut", what, 1.9, what)
         odd = times(node, parse("(t % 2 == 1)"))
         yield Change(odd, "cut", "cut off at every other step", 1.8, "cut 1")
 

@@ -2,9 +2,10 @@
 
 Each file holds functions in plain NumPy. A program is a choice of them: the exercise's
 own lines, the same by the chain rule line after line, with values computed again,
-with arrays that are written again and again, with an example a row. They are read as
-syntax trees, and a mistake is an edit of one (`edits`). What a right program does is
-what the tests compare with `mistakes.passes`.
+with arrays that are written again and again, with states read from the slots before,
+with the gates in one array, with products over all of time at once, with an example a
+row. They are read as syntax trees, and a mistake is an edit of one (`edits`). What a
+right program does is what the tests compare with `mistakes.passes`.
 """
 
 import ast
@@ -51,8 +52,10 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             ("cell_backward", "cell_forward", "forward"),
         ),
         "again, buffers": (("course_rnn", "buffers_rnn", "again_rnn"), ("forward",)),
+        "slots": (("course_rnn", "slots_rnn"), ("forward",)),
         "whole": (("course_rnn", "whole_rnn"), ("backward",)),
         "rows": (("rows_rnn",), STEP),
+        "rows, flat": (("rows_rnn", "flat_rows_rnn"), ("backward",)),
     },
     "lstm": {
         "course": (("course_lstm",), STEP),
@@ -64,14 +67,24 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
             ("course_lstm", "buffers_lstm", "again_lstm"),
             ("forward",),
         ),
+        "slots": (("course_lstm", "slots_lstm"), ("forward",)),
+        "stacked": (("course_lstm", "stacked_lstm"), ("backward",)),
+        "whole": (("course_lstm", "whole_lstm"), ("backward",)),
         "rows": (("rows_lstm",), STEP),
+        "rows, parts": (("rows_lstm", "parts_lstm"), ("cell_backward",)),
+        "rows, flat": (("rows_lstm", "flat_rows_lstm"), ("backward",)),
     },
     "gru": {
         "course": (("course_gru",), STEP),
         "flat": (("course_gru", "flat_gru"), ("backward",)),
         "rows": (("rows_gru",), STEP),
+        "rows, parts": (("rows_gru", "parts_gru"), ("cell_backward",)),
+        "rows, flat": (("rows_gru", "flat_rows_gru"), ("backward",)),
     },
-    "readout": {"course": (("readout",), ("backward",))},
+    "readout": {
+        "course": (("readout",), ("backward",)),
+        "whole": (("readout", "whole_readout"), ("backward",)),
+    },
 }
 
 
@@ -80,7 +93,7 @@ def programs(cell: str) -> tuple[Program, ...]:
     """All programs of a cell, the exercise's own first.
 
     >>> [program.name for program in programs("gru")]
-    ['course', 'flat', 'rows']
+    ['course', 'flat', 'rows', 'rows, parts', 'rows, flat']
     """
     return tuple(_program(cell, name) for name in CHOICES[cell])
 
@@ -95,7 +108,7 @@ def _program(cell: str, name: str) -> Program:
     trees = {k: tree for file in files for k, tree in _functions(file).items()}
     codes = {k: compiled(tree) for k, tree in trees.items()}
     own = frozenset(f"{cell}_{part}" for part in edited)
-    convention = "rows" if name == "rows" else "course"
+    convention = "rows" if name.startswith("rows") else "course"
     return Program(name, cell, convention, trees, codes, own)
 
 

@@ -16,7 +16,12 @@ from .words import WORDS
 Codes = Mapping[str, CodeType]
 
 
-def try_run(form: Program, case: Case, codes: Codes | None = None) -> Leaves | None:
+def try_run(
+    form: Program,
+    case: Case,
+    codes: Codes | None = None,
+    words: Mapping[str, Any] | None = None,
+) -> Leaves | None:
     """What the pass called ``case.like`` returns, or None where it raises.
 
     Args:
@@ -24,18 +29,19 @@ def try_run(form: Program, case: Case, codes: Codes | None = None) -> Leaves | N
         case: arguments are copied, so that a pass may write to them.
         codes: functions in place of the program's own. If one of them goes forward,
             the caches are made by them; if none does, they are the right ones.
+        words: what they may call beside `WORDS`.
     """
     codes = codes or {}
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore")
         try:
-            return _run(form, case, codes)
+            return _run(form, case, codes, words or {})
         except Exception:
             return None
 
 
-def _run(form: Program, case: Case, codes: Codes) -> Leaves:
-    calls = functions(form, codes)
+def _run(form: Program, case: Case, codes: Codes, words: Mapping[str, Any]) -> Leaves:
+    calls = functions(form, codes, words)
     by_rows = form.convention == "rows"
     if not split(case.like)[2]:
         value = calls[case.like](*fresh(list(_arguments(case, by_rows).values())))
@@ -63,9 +69,11 @@ def _arrays(leaves: Mapping[str, Any]) -> Leaves:
     return {name: np.asarray(leaf, np.float64) for name, leaf in leaves.items()}
 
 
-def functions(form: Program, codes: Codes) -> dict[str, Any]:
+def functions(
+    form: Program, codes: Codes, words: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
     """A program's functions, which call each other."""
-    space: dict[str, Any] = dict(WORDS)
+    space: dict[str, Any] = {**WORDS, **(words or {})}
     for name, code in (form.codes | dict(codes)).items():
         space[name] = FunctionType(code, space)
     return space

@@ -26,6 +26,7 @@ def substitute(node: Any, path: Path, new: ast.AST) -> Any:
         return new
     (field, place), rest = path[0], path[1:]
     fresh = copy.copy(node)
+    vars(fresh).pop("as_text", None)  # what the old one was called
     child = getattr(node, field)
     if place is None:
         setattr(fresh, field, substitute(child, rest, new))

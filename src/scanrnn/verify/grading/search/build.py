@@ -6,6 +6,7 @@ Every edit is run on the cases that `grade` and `explain` use. Edits of equal nu
 are one class, with the plainest of them in front.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Iterator, Sequence
@@ -16,8 +17,8 @@ import numpy as np
 from ..cases import DRAWS
 from ..edits import groups
 from ..replay import Leaves
-from .marks import marks
-from .rough import short
+from .marks import marks, same
+from .rough import printed, short, shortest
 from .shipped import FILE, MEMBERS, Number, fixed, numbered, right_on, table
 from .slips import Edited, Slip, listed
 
@@ -47,10 +48,13 @@ def classes(like: str) -> list[list[Row]]:
     computed for the first of each class alone.
     """
     found: dict[Any, list[Row]] = {}
+    right = right_on(like, "usual")
+    still = marks(right, right)
     for number, slip in _slips(like):
         usual = slip.run(fixed(like)["usual"])
-        mark = marks(usual, right_on(like, "usual"))
-        whole = np.isfinite(mark).all()
+        mark = marks(usual, right)
+        # What is right there may be wrong elsewhere: a clip shows where it is loud.
+        whole = np.isfinite(mark).all() and not same(mark, still).all()
         key = (slip.forward, str(np.round(mark, 8) + 0.0))
         if whole and key in found:
             found[key].append(Row(number, slip.cost, slip.forward, {}, None))
@@ -83,9 +87,15 @@ def _row(like: str, number: Number, slip: Slip, usual: Leaves | None) -> Row | N
 
 
 def _plainest_first(group: list[Row]) -> list[Row]:
-    """What was computed for the first is that of all."""
-    first, *others = sorted(group, key=lambda row: row.cost)
-    return [first._replace(marks=group[0].marks, values=group[0].values), *others]
+    """The plainest of each program before others; what one gives is that of all.
+
+    So there is most often one in the program in which a second slip is made.
+    """
+    rows = sorted(group, key=lambda row: row.cost)
+    plainest = {row.number[0]: row for row in reversed(rows)}
+    rows.sort(key=lambda row: plainest[row.number[0]] is not row)
+    first = rows[0]._replace(marks=group[0].marks, values=group[0].values)
+    return [first, *rows[1:]]
 
 
 def _slips(like: str) -> Iterator[tuple[Number, Slip]]:
@@ -105,7 +115,7 @@ def _telling(like: str, group: tuple[str, str]) -> Iterator[int]:
         yield from range(len(numbered(*group)))
         return
     number = groups(cell).index(group)
-    members = table(cell).stored["members"][:, :2].reshape(-1, 2)
+    members = table(cell).stored["members"][:, :3].reshape(-1, 2)
     yield from sorted(int(i) for g, i in members if g == number)
 
 
@@ -127,9 +137,15 @@ def arrays(like: str) -> dict[str, Any]:
         if name == "public":  # its entries are stored, and tell more
             continue
         every = np.array([group[0].marks[name] for group in groups_])
-        if name != "usual":  # where sizes that are all distinct raise
-            whole = np.isfinite([group[0].marks["usual"] for group in groups_]).all(1)
-            every[whole] = np.nan
+        if name == "square":  # where sizes that are all distinct raise, or are right
+            usual = np.array([group[0].marks["usual"] for group in groups_])
+            right = right_on(like, "usual")
+            still = same(usual, marks(right, right)).all(1)
+            every[np.isfinite(usual).all(1) & ~still] = np.nan
+        if name == "step":  # of what the smallest case does not show
+            small = np.array([group[0].marks["small"] for group in groups_])
+            right = right_on(like, "small")
+            every[~same(small, marks(right, right)).all(1)] = np.nan
         stored[f"{like}/{name}"] = every.astype(np.float32)
     if "public" in fixed(like) and like.endswith("backward"):
         stored |= _entries(like, groups_)
@@ -150,9 +166,14 @@ def _entries(like: str, groups_: list[list[Row]]) -> dict[str, Any]:
                 for row, *_ in groups_
             ]
         )
-        unique, which = np.unique(short(table), axis=0, return_inverse=True)
+        fine = short(table[:, printed(leaf, value.shape)])
+        codes = np.concatenate((fine.view(np.uint8), shortest(table)), axis=1)
+        unique, which = np.unique(codes, axis=0, return_inverse=True)
+        width = 2 * fine.shape[1]
         # Signs and exponents apart from the digits: they pack better.
-        stored[f"{like}/entries/{leaf}"] = unique.view(np.uint8).reshape(-1, 2).T
+        halves = np.ascontiguousarray(unique[:, :width]).reshape(-1, 2).T
+        stored[f"{like}/printed/{leaf}"] = halves
+        stored[f"{like}/entries/{leaf}"] = unique[:, width:]
         stored[f"{like}/which/{leaf}"] = which.astype(np.uint16).ravel()
     return stored
 
@@ -173,14 +194,15 @@ def main(likes: Sequence[str]) -> None:
         with np.load(FILE) as file:
             stored = {name: file[name] for name in file.files}
     for like in likes:
-        begin = time.perf_counter()
+        begin = time.process_time()
+        gc.freeze()  # the edits that are made stay
         with np.errstate(all="ignore"):
             found = arrays(like)
         kept = {n: x for n, x in stored.items() if not n.startswith(f"{like}/")}
         stored = kept | found
         save(stored)  # the passes of a sequence read the cell's
         size = sum(x.nbytes for x in found.values()) / 1e6
-        took = time.perf_counter() - begin
+        took = time.process_time() - begin
         count = len(found[f"{like}/members"])
         print(f"{like}: {count} classes, {size:.2f} MB, {took:.0f} s", flush=True)
     print(f"{FILE.stat().st_size / 1e6:.2f} MB")

@@ -23,7 +23,7 @@ class Numbers(NamedTuple):
     wrong: Any  # (n,) bool
     digits: Floats  # (n,) how many digits each of them proves
 
-    def agree(self, found: Floats, about: float = 0.0) -> Any:
+    def agree(self, found: Floats, about: Floats | float = 0.0) -> Any:
         """(..., n) which numbers lie where the digits shown allow."""
         slack = about * np.maximum(np.abs(self.values), np.abs(self.right))
         inside = (found >= self.low - slack) & (found <= self.high + slack)

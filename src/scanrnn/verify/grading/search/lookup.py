@@ -10,7 +10,6 @@ from ..cases import Case
 from ..posted import Posted
 from ..replay import Leaves
 from .evidence import given
-from .rough import ROUGH
 from .shipped import Table, known_as
 
 SECONDS = 2.5  # for running slips on a case that nothing was shipped of
@@ -18,24 +17,26 @@ SECONDS = 2.5  # for running slips on a case that nothing was shipped of
 
 def at_places(
     known: Table, case: Case, posted: Sequence[Posted], right: Leaves
-) -> tuple[Any, float]:
-    """(n, numbers) the numbers of every class, and how rough they are."""
+) -> tuple[Any, Any]:
+    """(n, numbers) the numbers of every class; (numbers,) how rough they are."""
     leaves = {entry.leaf for entry in posted}
     shipped = known_as(case) == "public" and all(
         f"entries/{leaf}" in known.stored for leaf in leaves
     )
     if shipped:
-        return _shipped(known, posted, right), ROUGH
+        return _shipped(known, posted, right)
     return _run(known, case, posted), 0.0
 
 
-def _shipped(known: Table, posted: Sequence[Posted], right: Leaves) -> Any:
-    columns = []
+def _shipped(known: Table, posted: Sequence[Posted], right: Leaves) -> tuple[Any, Any]:
+    columns, roughs = [], []
     for entry in posted:
         count = np.arange(right[entry.leaf].size).reshape(right[entry.leaf].shape)
         places = entry.of({entry.leaf: count}).astype(int)
-        columns.append(known.entries(entry.leaf)[:, places].astype(np.float64))
-    return np.concatenate(columns, axis=1)
+        entries, rough = known.entries(entry.leaf)
+        columns.append(entries[:, places].astype(np.float64))
+        roughs.append(rough[places])
+    return np.concatenate(columns, axis=1), np.concatenate(roughs)
 
 
 def _run(known: Table, case: Case, posted: Sequence[Posted]) -> Any:

@@ -11,27 +11,41 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cases import DRAWS, GENERIC, Case, generic, official, shared
+from ..cases import DRAWS, GENERIC, USUAL, Case, Sizes, generic, official, shared
 from ..edits import Edit, edits, groups
 from ..replay import Leaves, replay
 from .marks import marks, same
-from .rough import long
+from .rough import COARSE, ROUGH, long, longest, printed
 from .slips import Edited, Listed, Slip, listed
 
 FILE = Path(__file__).parent / "fingerprints.npz"
-MEMBERS = 5  # of a class that are known by number
+ONE_STEP = USUAL._replace(steps=1)
+MEMBERS = 8  # of a class that are known by number
 Number = tuple[int, int]  # the group of edits, and the place in it; -1: by hand
 
 
 @functools.cache
 def fixed(like: str) -> dict[str, Case]:
-    """The cases that fingerprints are known of."""
-    usual, square, _ = GENERIC
+    """The cases that fingerprints are known of.
+
+    On the smallest, with one step and one example, only slips inside of a step show; on
+    one step of several examples those of the sums over examples do as well.
+    """
+    usual, square, small = GENERIC
     cases = {
         "usual": shared(generic(like, usual, 1)),
         "square": shared(generic(like, square, 1, loud=100.0)),
+        "small": shared(generic(like, small, 1)),
     }
+    if like.endswith("backward") and "cell" not in like and like[:4] != "read":
+        cases["step"] = shared(generic(like, ONE_STEP, 1))
     return ({"public": official(like)} if like in DRAWS else {}) | cases
+
+
+@functools.cache
+def two_steps(like: str) -> Case:
+    """A case on which slips run quickly, and a loop shows; nothing of it is shipped."""
+    return shared(generic(like, Sizes(2, 3, 2, 1, 2), 1))
 
 
 def known_as(case: Case) -> str | None:
@@ -77,6 +91,17 @@ class Table(NamedTuple):
         """(n,) of the plainest slip."""
         return self.stored["cost"].astype(np.float64)
 
+    @property
+    def by_rows(self) -> Any:
+        """(n,) whether a class is made in passes with an example a row alone."""
+        rows = [str(name).startswith("rows") for name in self.stored["groups"]]
+        return np.array([*rows, False])[self.stored["members"][:, 0, 0]]
+
+    def first(self, i: int) -> Slip:
+        """The plainest slip of a class."""
+        group, place = self.stored["members"][i][0]
+        return self.slip((int(group), int(place)))
+
     def slips(self, i: int) -> list[Slip]:
         """The slips of a class, the plainest first."""
         found = self.stored["members"][i]
@@ -109,12 +134,16 @@ class Table(NamedTuple):
         """What a right pass gives on a fixed case."""
         return right_on(self.like, name)
 
-    def entries(self, leaf: str) -> Any:
-        """(n, entries) of a leaf on the public test, to three digits."""
-        halves = np.ascontiguousarray(self.stored[f"entries/{leaf}"].T)
-        size = self.right("public")[leaf].size
-        table = long(halves.view(np.uint16), (-1, size))
-        return table[self.stored[f"which/{leaf}"]]
+    def entries(self, leaf: str) -> tuple[Any, Any]:
+        """(n, entries) of a leaf on the public test; (entries,) how rough they are."""
+        shape = self.right("public")[leaf].shape
+        known = longest(self.stored[f"entries/{leaf}"])
+        fine = printed(leaf, shape)
+        halves = np.ascontiguousarray(self.stored[f"printed/{leaf}"].T)
+        known[:, fine] = long(halves.view(np.uint16), (-1, fine.size))
+        rough = np.full(known.shape[1], COARSE)
+        rough[fine] = ROUGH
+        return known[self.stored[f"which/{leaf}"]], rough
 
 
 @functools.cache

@@ -22,6 +22,10 @@ FORMS = {
     "joined": "in a pass with its two weights side by side",
     "whole": "in a pass that makes its products over all of time at once",
     "rows": "in a pass with an example a row",
+    "rows, flat": "in a pass with an example a row",
+    "rows, parts": "in a pass with an example a row",
+    "slots": "in a forward pass that reads each state from the slot of the step before",
+    "stacked": "in a pass with its four gates in one array",
 }
 
 
@@ -131,18 +135,18 @@ class Edited(NamedTuple):
 
     def run(self, case: Case) -> Leaves | None:
         """By running the edited programs."""
-        return try_run(_base(self.edits), case, _codes(self.edits))
+        return try_run(base_of(self.edits), case, codes_of(self.edits))
 
 
-class Pair(NamedTuple):
-    """Two edits at once, in the plainest words for either."""
+class Several(NamedTuple):
+    """Two edits at once, or three, each in its plainest words."""
 
-    both: Edited
-    words: tuple[Slip, Slip]
+    together: Edited
+    words: tuple[Slip, ...]
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of both."""
+        """The names of all."""
         return tuple(name for slip in self.words for name in slip.names)
 
     @property
@@ -158,16 +162,16 @@ class Pair(NamedTuple):
     @property
     def cost(self) -> float:
         """Two slips are less likely than one."""
-        return 1.0 + sum(slip.cost for slip in self.words)
+        return len(self.words) - 1.0 + sum(slip.cost for slip in self.words)
 
     @property
     def forward(self) -> bool:
         """Whether one of them is made in the forward pass."""
-        return self.both.forward
+        return self.together.forward
 
     def run(self, case: Case) -> Leaves | None:
-        """By running both."""
-        return self.both.run(case)
+        """By running them at once."""
+        return self.together.run(case)
 
 
 def _says(edit: Edit) -> str:
@@ -179,7 +183,7 @@ def _says(edit: Edit) -> str:
     return f"{what}{where}: `{wrong}`."
 
 
-def _base(edits: Sequence[Edit]) -> Program:
+def base_of(edits: Sequence[Edit]) -> Program:
     """The program whose other functions run: that of the innermost backward edit."""
 
     def inner(edit: Edit) -> tuple[bool, bool]:
@@ -188,27 +192,45 @@ def _base(edits: Sequence[Edit]) -> Program:
     return max(edits, key=inner).program
 
 
-def _codes(edits: Sequence[Edit]) -> dict[str, Any]:
+def codes_of(edits: Sequence[Edit]) -> dict[str, Any]:
+    """The functions that are edited, compiled."""
     codes = {}
     for edit in edits:
-        beside = [e for e in edits if e.function == edit.function]
+        beside = tuple(e for e in edits if e.function == edit.function)
         codes[edit.function] = _code(beside)
     return codes
 
 
-def _code(edits: Sequence[Edit]) -> Any:
-    tree = edits[0].program.trees[edits[0].function]
-    for edit in edits:
+@functools.lru_cache(10_000)
+def _code(edits: tuple[Edit, ...]) -> Any:
+    return compiled(tree_of(edits[0].function, edits))
+
+
+def tree_of(function: str, edits: Sequence[Edit]) -> Any:
+    """A function with all edits of it made; None if there are none."""
+    mine = [edit for edit in edits if edit.function == function]
+    tree = mine[0].program.trees[function] if mine else None
+    for edit in mine:
         for path, new in edit.swaps:
             tree = substitute(tree, path, located(new))
-    return compiled(tree)
+    return tree
 
 
 def fit(one: Edit, two: Edit) -> bool:
-    """Whether two edits can be made at once."""
+    """Whether two edits can be made at once, so that both lines run."""
     if one.program.convention != two.program.convention or one.clashes(two):
         return False
-    return one.form == two.form or one.function != two.function
+    if one.form == two.form:
+        return True
+    return one.function != two.function and _meet(one, two) and _meet(two, one)
+
+
+def _meet(loop: Edit, step: Edit) -> bool:
+    """Whether a loop over time calls the step, if that is the step that it makes."""
+    whole = step.function.replace("_cell_", "_")
+    if "_cell_" not in step.function or loop.function != whole:
+        return True
+    return step.function in loop.program.codes[loop.function].co_names
 
 
 @functools.cache
