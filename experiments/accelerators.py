@@ -14,7 +14,8 @@ import importlib.util
 from typing import Annotated, NamedTuple
 
 import typer
-from bench.options import names_of
+from bench.cases import GATES
+from bench.options import names_of, size_of
 from devices import target
 from devices.launches import Loop, loops
 from rich.table import Table
@@ -75,15 +76,6 @@ def table_of(
     return table
 
 
-def size_of(text: str) -> tuple[int, int, int, int]:
-    """TxBxXxH."""
-    parts = text.split("x")
-    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
-        raise typer.BadParameter(f"expected a size such as 512x32x64x128, got {text!r}")
-    T, B, X, H = map(int, parts)
-    return T, B, X, H
-
-
 def main(
     cells: Annotated[str, typer.Option(help="Of rnn, gru, lstm.")] = "rnn,gru,lstm",
     size: Annotated[str, typer.Option(help="TxBxXxH.")] = "512x32x64x128",
@@ -110,8 +102,7 @@ def main(
                 hlo = target.compiled(
                     device, cell, (T, B, X, H), dtype, WAYS[way], unroll
                 )
-                gates = {"rnn": 1, "gru": 3, "lstm": 4}[name]
-                one = rows[name, dtype, way] = counted(hlo, H, gates)
+                one = rows[name, dtype, way] = counted(hlo, H, GATES[name])
                 if show:
                     told(f"{name}, {dtype}, {way}", one)
     title = f"launches of a step on {device.device_kind}, {size}, unroll={unroll}"

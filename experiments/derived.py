@@ -20,7 +20,7 @@ import jax
 import jax.numpy as jnp
 import typer
 from bench.contestants import Layout, Ready, compile_of, place, temporary
-from bench.options import names_of, split
+from bench.options import names_of, size_of, split
 from bench.steps import STEPS, Recurrence, Size, drawn
 from bench.timing import take_turns
 from jax import Array, lax
@@ -159,14 +159,6 @@ def _mean(ratios: list[float]) -> float:
     return math.exp(statistics.fmean(map(math.log, ratios)))
 
 
-def size_of(text: str) -> Size:
-    """TxBxXxH."""
-    parts = text.split("x")
-    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
-        raise typer.BadParameter(f"expected sizes such as 100x32x64x128, got {text!r}")
-    return Size(*map(int, parts))
-
-
 def main(
     sizes: Annotated[str, typer.Option(help="TxBxXxH, several with commas.")] = (
         "1000x16x64x64,100x32x64x128"
@@ -178,7 +170,7 @@ def main(
     """Prints a table for each size and number of devices."""
     names = names_of(steps, tuple(STEPS), "steps")
     counts = [int(n) for n in names_of(devices, ("1", "2"), "devices")]
-    for size in map(size_of, split(sizes)):
+    for size in (Size(*size_of(text)) for text in split(sizes)):
         for count in counts:
             found = {
                 name: measured(STEPS[name](size), size, count, seconds)

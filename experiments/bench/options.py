@@ -23,6 +23,15 @@ def names_of(text: str, known: tuple[str, ...], what: str) -> list[str]:
     return names
 
 
+def size_of(text: str) -> tuple[int, int, int, int]:
+    """T, B, X and H of a text such as 100x32x64x128."""
+    parts = text.split("x")
+    if len(parts) != 4 or not all(part.isdecimal() and int(part) for part in parts):
+        raise typer.BadParameter(f"expected sizes such as 100x32x64x128, got {text!r}")
+    T, B, X, H = map(int, parts)
+    return T, B, X, H
+
+
 def factors_of(text: str) -> tuple[int, ...]:
     """The unroll factors of a list, the smallest first."""
     names = split(text)

@@ -170,9 +170,9 @@ def pull_back(
     if _shapes(d_state.h) == _shapes(task.start.h):  # and not of several windows
         d_state = lie_like(d_state, task.start)  # zeros may have been made whole
     zeros = jax.tree.map(jnp.zeros_like, d_state)
-    # A GPU's compiler would make it anew where it is written for `collect`, in a kernel
-    # of its own; behind a barrier it is copied (experiments/accelerators.py).
-    written_twice = is_accelerated(task)
+    # A GPU's compiler would make a delta anew where it is written for `collect`, in a
+    # kernel of its own; behind a barrier it is copied (experiments/accelerators.py).
+    copies_deltas = is_accelerated(task)
 
     def body(carry: tuple[State, State | None, Any], at: Any) -> Any:
         through_time, d_reset_to, summed = carry
@@ -191,7 +191,7 @@ def pull_back(
             delta, more = delta
             summed = jax.tree.map(jnp.add, summed, more)
         delta = narrow(delta, task.start)
-        if written_twice:
+        if copies_deltas:
             delta = lax.optimization_barrier(delta)
         kept = keep(through_time, delta) if keep else delta
         return (d_prev, d_reset_to, summed), kept

@@ -25,7 +25,7 @@ from .asked import task_of_shapes
 from .blocks import pick
 from .platform import is_accelerated
 from .scan import Task
-from .sizes import floats_of_drive, is_number
+from .sizes import floats_of_drive, is_number, one_step
 from .told import marked
 from .ways import ByHand, Checkpointed, Recomputed, Stored
 
@@ -84,7 +84,5 @@ def _has_tape(cell: Cell, task: Task) -> bool:
         after, tape = cell.step(params, state, pick(cell.project(params, xs), 0))
         return marked(tape, state, after)
 
-    step = jax.tree.map(
-        lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
-    )
-    return bool(jax.tree.leaves(jax.eval_shape(kept, task.params, task.start, step)))
+    shapes = jax.eval_shape(kept, task.params, task.start, one_step(task))
+    return bool(jax.tree.leaves(shapes))

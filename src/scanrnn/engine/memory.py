@@ -27,7 +27,7 @@ from .asked import task_of_shapes
 from .blocks import pick
 from .fastest import Fastest, fastest_first
 from .scan import Task
-from .sizes import batch_of, is_number
+from .sizes import batch_of, is_number, one_step
 from .told import marked
 from .values import whole_number
 from .ways import (
@@ -178,10 +178,7 @@ def _widths(cell: Cell, task: Task) -> _Widths:
         kept = marked(tape, state, after)
         return pick(xs, 0), pick(drives, 0), after, after.h, kept, tape, delta
 
-    step = jax.tree.map(
-        lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
-    )
-    parts = jax.eval_shape(one, task.params, task.start, step)
+    parts = jax.eval_shape(one, task.params, task.start, one_step(task))
     return _Widths(*(_floats(part) // max(1, batch_of(task)) for part in parts))
 
 

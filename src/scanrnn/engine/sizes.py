@@ -45,11 +45,15 @@ def block_floats(task: Task) -> int:
 
 def floats_of_drive(cell: Cell, task: Task) -> int:
     """The size of a drive of one step, the whole batch; nothing is computed."""
-    step = jax.tree.map(
+    drives = jax.eval_shape(cell.project, task.params, one_step(task))
+    return max(1, sum(drive.size for drive in jax.tree.leaves(drives)))
+
+
+def one_step(task: Task) -> Any:
+    """The shapes of the inputs of a sequence of one step."""
+    return jax.tree.map(
         lambda xs: jax.ShapeDtypeStruct((1, *xs.shape[1:]), xs.dtype), task.sequence.xs
     )
-    drives = jax.tree.leaves(jax.eval_shape(cell.project, task.params, step))
-    return max(1, sum(drive.size for drive in drives))
 
 
 def batch_of(task: Task) -> int:
