@@ -99,7 +99,7 @@ def train(
     ] = DEFAULT.dropout,
     seed: Annotated[int, option("Of all that is drawn.")] = DEFAULT.seed,
     backward: Annotated[
-        str, option("stored, recomputed[:16], checkpointed[:50] or autodiff.")
+        str, option("fastest, stored, recomputed[:16], checkpointed[:50] or autodiff.")
     ] = DEFAULT.backward,
     devices: Annotated[
         int, option("Devices, of each process, that share the batch; on a CPU, cores.")

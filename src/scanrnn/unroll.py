@@ -19,12 +19,13 @@ from .engine.checks import (
     check_lengths,
     check_state,
 )
+from .engine.fastest import Fastest
 from .engine.memory import Chosen, way_for
 from .engine.mesh import mesh_of, vary_along, varying_axes
 from .engine.scan import Course, Sequence, Task, laid_out
 from .engine.trees import choose
 from .engine.values import flag, one_of, whole_number
-from .engine.ways import Backward, Stored
+from .engine.ways import Backward
 
 Outputs: TypeAlias = Literal["h", "states"]
 Masked: TypeAlias = Literal["zero", "hold"]
@@ -52,7 +53,7 @@ def unroll(
     outputs: Outputs = "h",
     masked: Masked = "zero",
     unroll: int = 1,
-    backward: Backward | Chosen = Stored(),
+    backward: Backward | Chosen = Fastest(),
 ) -> Unrolled:
     """Runs a cell over time, with a backward pass of your choice.
 
@@ -96,11 +97,11 @@ def unroll(
             an affine cell has no loop.
         backward: the way back: `Stored()`, `Recomputed(block)`,
             `Checkpointed(every)` or `Autodiff()`. They agree to rounding and differ
-            in time and memory. `Fastest()` takes the fastest as told from shapes,
-            `Budget(bytes)` the fastest that fits; `Linearized(of)` is one of the
-            first three with forward mode; `Parallel(form)` is for cells whose units
-            do not meet in the recurrence, on a device on which a loop waits more than
-            it computes.
+            in time and memory. `Fastest()`, if nothing is said, takes `Stored()` or
+            `Recomputed()` as told from shapes, `Budget(bytes)` the fastest that fits;
+            `Linearized(of)` is one of the first three with forward mode;
+            `Parallel(form)` is for cells whose units do not meet in the recurrence,
+            on a device on which a loop waits more than it computes.
 
     Returns:
         `Unrolled`: outputs (T, B, H) and the final state. With T = 0 the outputs are

@@ -2,18 +2,21 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from by_numpy import by_numpy
 from cases import assert_close
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 from meshes import made_for
 
 import scanrnn as sr
-from scanrnn.engine.fastest import FEW_FLOATS
+from scanrnn.engine.fastest import FEW_FLOATS, LONG_TAPE, SUMMED
 
 
-def chosen(cell, batch, length=100):
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8))
-    xs = jax.ShapeDtypeStruct((length, batch, 8), jnp.float64)
+def chosen(cell, batch, length=100, inputs=8):
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs))
+    xs = jax.ShapeDtypeStruct((length, batch, inputs), jnp.float64)
     return sr.Fastest().choose(cell, params, xs)
 
 
@@ -23,6 +26,66 @@ def test_small_steps_with_a_tape_are_made_again():
     assert chosen(cell, FEW_FLOATS // 60 + 1) == sr.Stored()
     assert chosen(cell, 1, length=1) == chosen(cell, 1, length=10**6)
     assert chosen(sr.rnn(20), 1) == sr.Stored()  # its tape is its state
+
+
+def test_long_tapes_are_made_again():
+    cell, batch = sr.gru(20), 10
+    steps = LONG_TAPE // (batch * 5 * 20 * 8)  # a tape of 5H, in float64
+    assert chosen(cell, batch, length=steps + 1) == sr.Recomputed()
+    assert chosen(cell, batch, length=steps - 1) == sr.Stored()
+    assert chosen(sr.rnn(20), batch, length=10**7) == sr.Stored()
+
+
+def test_a_dear_product_is_not_made_again():
+    cell, rows = sr.gru(20), SUMMED - 20  # a drive is a sum over X + H
+    for size in ({"batch": 1}, {"batch": 10, "length": 10**6}):
+        assert chosen(cell, **size, inputs=rows) == sr.Recomputed()
+        assert chosen(cell, **size, inputs=rows + 1) == sr.Stored()
+
+
+def test_the_columns_of_tokens_are_no_product():
+    cell, tokens = sr.gru(20), jax.ShapeDtypeStruct((100, 1), jnp.int32)
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 10**4))
+    assert sr.Fastest().choose(cell, params, tokens) == sr.Recomputed()
+
+
+def test_where_jit_spreads_the_batch_nothing_is_made_again():
+    cell, taken = sr.gru(20), []
+    params, xs = cell.init(jax.random.key(0), 8), jnp.ones((100, 4, 8))
+
+    def run(params, xs):
+        taken.append(sr.Fastest().choose(cell, params, xs))
+        return sr.unroll(cell, params, xs).outputs
+
+    for devices in (1, 2):
+        spread = NamedSharding(jax.make_mesh((devices,), ("i",)), P(None, "i"))
+        jax.jit(run).lower(params, jax.device_put(xs, spread))
+    assert taken == [sr.Recomputed(), sr.Stored()]
+
+
+def test_a_step_that_cannot_be_batched_is_kept():
+    """A callback says itself what many steps at once would be to it."""
+
+    @jax.custom_vjp
+    def wave(z):
+        like = jax.ShapeDtypeStruct(z.shape, z.dtype)
+        return jax.pure_callback(np.sin, like, z, vmap_method=None)
+
+    wave.defvjp(lambda z: (wave(z), z), lambda z, d: (d * jnp.cos(z),))
+
+    def final(z):
+        def step(h, x):
+            h = wave(h + x)
+            return h, None
+
+        return sr.scan(step, z, jnp.ones((3, 1, 2)))[0].sum()
+
+    z = jnp.ones((1, 2))
+    sines = [1 + z]
+    for _ in range(2):
+        sines.append(jnp.sin(sines[-1]) + 1)
+    want = jnp.prod(jnp.stack([jnp.cos(s) for s in sines]), axis=0)
+    assert_close(jax.grad(final)(z), want)
 
 
 def test_on_an_accelerator_whatever_has_a_tape_is_made_again():

@@ -13,7 +13,8 @@ CELLS: dict[str, Callable[[int], sr.Cell]] = {
     "gru-reset-before": lambda hidden: sr.gru(hidden, reset_after=False),
     "lstm": lambda hidden: sr.lstm(hidden),
 }
-WAYS: dict[str, Callable[..., sr.Backward]] = {
+WAYS: dict[str, Callable[..., sr.Backward | sr.Fastest]] = {
+    "fastest": sr.Fastest,
     "stored": sr.Stored,
     "recomputed": sr.Recomputed,
     "checkpointed": sr.Checkpointed,
@@ -50,7 +51,7 @@ class Config:
     weight_decay: float = 0.0
     dropout: float = 0.2
     seed: int = 0
-    backward: str = "stored"
+    backward: str = "fastest"
     devices: int = 1
     steps_per_call: int | None = None  # None: by the size of the model
     evaluations: int = 10
@@ -91,8 +92,8 @@ class Config:
         return dataclasses.asdict(self)
 
 
-def way_back(name: str) -> sr.Backward:
-    """``stored``, ``recomputed:16``, ``checkpointed:50``, ``autodiff`` as a value.
+def way_back(name: str) -> sr.Backward | sr.Fastest:
+    """``fastest``, ``stored``, ``recomputed:16``, ``checkpointed:50``, ``autodiff``.
 
     >>> way_back("recomputed:16")
     Recomputed(block=16)
@@ -101,8 +102,8 @@ def way_back(name: str) -> sr.Backward:
     takes_steps = kind in ("recomputed", "checkpointed")
     if kind not in WAYS or (steps and not (takes_steps and steps.isdecimal())):
         raise ValueError(
-            "expected a way back: stored, recomputed, recomputed:16, checkpointed, "
-            f"checkpointed:50 or autodiff, got {name!r}"
+            "expected a way back: fastest, stored, recomputed, recomputed:16, "
+            f"checkpointed, checkpointed:50 or autodiff, got {name!r}"
         )
     return WAYS[kind](int(steps)) if steps else WAYS[kind]()
 

@@ -98,7 +98,7 @@ def hvp(loss_fn: Callable[[Any], Array], params: Any) -> Curvature:
     """The Hessian (1) of ``loss_fn`` at params, as an operator: `hvp(f, p)(v)` is H v.
 
     Symmetric, and in general indefinite. The gradient is differentiated forwards, which
-    every way back allows, and the default way, `Stored()`, is the quickest: a product
+    every way back allows, and `Stored()` is the quickest: a product
     goes there and back, and its loops hold a product with W_h and one with its tangent
     in each step, but no gradient of a weight.
 

@@ -8,11 +8,12 @@ import jax.numpy as jnp
 from jax import Array, lax
 
 from ..engine.backward import states_of
+from ..engine.fastest import Fastest
 from ..engine.memory import Chosen, way_for
 from ..engine.mesh import vary_along, varying_axes
 from ..engine.scan import Course, Sequence, Task
 from ..engine.values import flag, shown, whole_number
-from ..engine.ways import Autodiff, Backward, Stored, check_way
+from ..engine.ways import Autodiff, Backward, check_way
 from .cell import Shaped
 from .flat import inlined_of
 from .keys import raw
@@ -30,7 +31,7 @@ def scan(
     reverse: bool = False,
     unroll: int = 1,
     *,
-    backward: Backward | Chosen = Stored(),
+    backward: Backward | Chosen = Fastest(),
 ) -> tuple[Carry, Any]:
     """`jax.lax.scan`, with a backward pass of your choice.
 
@@ -49,7 +50,8 @@ def scan(
         unroll: steps per iteration of the loop.
         backward: the way back: `Stored()`, `Recomputed(block)`, `Checkpointed(every)`,
             `Linearized(of)`, or `Autodiff()`, which is `lax.scan` itself; or one that
-            is chosen for the shapes, `Fastest()` or `Budget(bytes)`.
+            is chosen for the shapes, `Fastest()`, if nothing is said, or
+            `Budget(bytes)`.
 
     Returns:
         The carry after the last step, and the ys of all steps, stacked.

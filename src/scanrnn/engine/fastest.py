@@ -1,44 +1,57 @@
 """Which way back is fastest, told from shapes; nothing is timed.
 
 `Stored` writes the tape of every step and reads it again; `Recomputed` makes the tapes
-of many steps by one product. On a CPU a tape of some numbers costs a kernel for each of
-its leaves and no memory to speak of, and a product of some rows next to nothing; a
-large tape is written in the same kernels, while the product grows with it. So
+of many steps by one product. On a CPU each has its price where the other has none:
 
-    Recomputed   where B drives are no more than `FEW_FLOATS`, and there is a tape
-    Stored       elsewhere
+- a tape costs a kernel for each of its leaves, of which a small step notices, and a
+  product of so few rows is next to nothing;
+- a long tape leaves the caches, and its pages are mapped anew in every call.
+
+In both the product must be cheap, and its price per float of the drives is the number
+of floats that one is a sum over: X + H in a dense cell, H of tokens. So
+
+    Recomputed   where there is a tape, a drive is a sum over `SUMMED` floats at most,
+                 and a step has drives of `FEW_FLOATS` at most, of the whole batch,
+                 or all steps have tapes of `LONG_TAPE` bytes at least
+    Stored       elsewhere, and where the batch is spread over devices by ``jit``: there
+                 a block of `Recomputed` would have a collective of its own
 
 On an accelerator every leaf that is written is a launch, and products are cheap:
 `Recomputed`. `Checkpointed` walks there a second time: it comes last.
 
-Measured: 60 shapes for the number, 30 others to judge it (docs/performance.md).
+Measured on two machines, on shapes drawn at random: docs/performance.md.
 """
 
 import dataclasses
+import math
 from typing import Any
 
 import jax
+from jax.extend import core
 from jax.typing import ArrayLike
 
 from ..cell import Cell, Params
 from .asked import task_of_shapes
 from .blocks import pick
+from .mesh import is_spread
 from .platform import is_accelerated
 from .scan import Task
 from .sizes import floats_of_drive, is_number, one_step
 from .told import marked
 from .ways import ByHand, Checkpointed, Recomputed, Stored
 
-# The drives of one step, of the whole batch.
 FEW_FLOATS = 400
+LONG_TAPE = 10 * 2**20
+SUMMED = 256
 
 
 @dataclasses.dataclass(frozen=True)
 class Fastest:
     """The way back that takes least time, told from shapes, cell and platform.
 
-    On a CPU `Recomputed` where a step is small, else `Stored`; on an accelerator
-    `Recomputed`. It is chosen when a program is traced, and nothing is timed.
+    On a CPU `Recomputed` where a step is small or the tapes are large, and a product
+    cheap, else `Stored`; on an accelerator `Recomputed`. It is chosen when a program is
+    traced, and nothing is timed. What it takes is told by ``choose``.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.gru(16)
@@ -67,22 +80,50 @@ def fastest_first(cell: Cell, task: Task) -> tuple[ByHand, ...]:
 
 
 def _is_better_made_again(cell: Cell, task: Task) -> bool:
-    if not _has_tape(cell, task):
-        return False
-    floats = floats_of_drive(cell, task)
-    small = is_number(floats) and floats <= FEW_FLOATS
-    return small or is_accelerated(task)
+    """Nothing is computed: of all there is, the shapes are looked at."""
 
-
-def _has_tape(cell: Cell, task: Task) -> bool:
-    """Whether a step keeps anything that its states do not tell; nothing is computed.
-
-    The RNN's tape is its state: there is nothing to make again.
-    """
-
-    def kept(params: Params, state: Any, xs: Any) -> Any:
+    def one(params: Params, state: Any, xs: Any) -> Any:
         after, tape = cell.step(params, state, pick(cell.project(params, xs), 0))
         return marked(tape, state, after)
 
-    shapes = jax.eval_shape(kept, task.params, task.start, one_step(task))
-    return bool(jax.tree.leaves(shapes))
+    made = jax.make_jaxpr(one, return_shape=True)
+    program, tape = made(task.params, task.start, one_step(task))
+    leaves = jax.tree.leaves(tape)
+    if not leaves:  # as of the RNN, whose tape is its state
+        return False
+    if is_accelerated(task):
+        return True
+    drives = floats_of_drive(cell, task)
+    if is_spread(task) or not is_number(drives):
+        return False
+    if _multiplications(program.jaxpr) > SUMMED * drives:
+        return False
+    bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    is_long = is_number(task.length) and task.length * bytes_of_step >= LONG_TAPE
+    return (drives <= FEW_FLOATS or is_long) and _can_be_batched(cell, task)
+
+
+def _can_be_batched(cell: Cell, task: Task) -> bool:
+    """Whether many steps can be made at once; a callback within a step may refuse."""
+    step = jax.vmap(cell.step, in_axes=(None, 0, 0))
+    drives = jax.eval_shape(cell.project, task.params, one_step(task))
+    states = jax.tree.map(
+        lambda s: jax.ShapeDtypeStruct((1, *s.shape), s.dtype), task.start
+    )
+    try:
+        jax.eval_shape(step, task.params, states, drives)
+    except Exception:  # of any kind: a primitive without a rule raises what it likes
+        return False
+    return True
+
+
+def _multiplications(jaxpr: Any) -> int:
+    """Of the matrix products; what a loop within a step repeats counts once."""
+    found = 0
+    for equation in jaxpr.eqns:
+        if equation.primitive.name == "dot_general":
+            (summed, _), _ = equation.params["dimension_numbers"]
+            rows = equation.invars[0].aval.shape
+            found += equation.outvars[0].aval.size * math.prod(rows[i] for i in summed)
+        found += sum(map(_multiplications, core.jaxprs_in_params(equation.params)))
+    return found

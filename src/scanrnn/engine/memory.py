@@ -96,7 +96,7 @@ Chosen: TypeAlias = Budget | Fastest  # ways that are chosen for shapes
 
 
 def temporary_bytes(
-    cell: Cell, params: Params, xs: Any, *, backward: Backward = Stored()
+    cell: Cell, params: Params, xs: Any, *, backward: Backward | Chosen = Fastest()
 ) -> int:
     """The temporary bytes of the value and gradient of an unrolled cell, predicted.
 
@@ -110,7 +110,8 @@ def temporary_bytes(
     Args:
         cell, params, xs: as for `unroll`; only shapes and dtypes are read, so
             ``jax.ShapeDtypeStruct`` serves as well.
-        backward: `Stored()`, `Recomputed(block)` or `Checkpointed(every)`.
+        backward: `Stored()`, `Recomputed(block)` or `Checkpointed(every)`; or what
+            chooses one of them, as `unroll` does with nothing said, `Fastest()`.
 
     Raises:
         ValueError: if shapes or dtypes do not fit, or ``backward`` is another one, such
@@ -125,12 +126,15 @@ def temporary_bytes(
     >>> needs == sorted(needs, reverse=True)
     True
     """
-    if not isinstance(backward, ByHand):
+    cell, task = task_of_shapes(cell, params, xs)
+    way = way_for(backward, cell, task)
+    if not isinstance(way, ByHand):
         raise ValueError(
-            "expected Stored(), Recomputed(block) or Checkpointed(every), got "
-            f"{backward!r}: nothing is predicted of what JAX keeps, or joins"
+            "expected Stored(), Recomputed(block), Checkpointed(every), Fastest() or "
+            f"Budget(bytes), got {way!r}: nothing is predicted of what JAX keeps, or "
+            "joins"
         )
-    return _bytes(*task_of_shapes(cell, params, xs), backward)
+    return _bytes(cell, task, way)
 
 
 def way_for(backward: Backward | Chosen, cell: Cell, task: Task) -> Backward:
