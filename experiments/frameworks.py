@@ -5,7 +5,7 @@
 
 A tagger of each library: its LSTM over the sequence, a dense layer for each step, the
 cross-entropy. Beside it the same model, of the same params, whose loop over time is
-`sr.scan`: one line of it differs, as docs/recipes.md shows. Told are the medians of
+`sr.scan`: one line of it differs, as docs/any-step.md shows. Told are the medians of
 value and gradient by all params, contestants taking turns in one process, on one device
 and with the batch spread over two by `jax.jit`; and the temporary bytes on one. Every
 gradient is compared before it is timed.
