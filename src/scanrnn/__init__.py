@@ -56,6 +56,10 @@ from .adjoints import Adjoints as Adjoints
 from .adjoints import adjoints as adjoints
 from .truncated import truncated as truncated
 
+# What a process has: cores, and memory.
+from .cores import on_all_cores as on_all_cores
+from .pages import keep_pages as keep_pages
+
 # Curvature.
 from .curvature.operator import Curvature as Curvature
 from .curvature.of_loss import gauss_newton as gauss_newton

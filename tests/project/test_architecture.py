@@ -11,8 +11,8 @@ SOURCE = pathlib.Path(sr.__file__).parent
 
 # Lowest first: a module imports only from rows above its own.
 ORDER = [
-    {"made", "engine.values", "engine.platform", "engine.columns"},
-    {"cell", "engine.products", "engine.mesh"},
+    {"pages", "made", "engine.values", "engine.platform", "engine.columns"},
+    {"cell", "cores", "engine.products", "engine.mesh"},
     {"cells.gates", "engine.arrays"},
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm", "cells.min_gru", "cells.lru"},
     {"cells.gru", "cells.ind_rnn", "cells.min_lstm"},
@@ -72,6 +72,8 @@ GROUND = {"report", "plot", "rounding", "double"}
 HOUSES = {"audit", "proof", "grading"}
 
 FACE = {
+    "keep_pages",
+    "on_all_cores",
     "Adjoints",
     "Autodiff",
     "Backward",
