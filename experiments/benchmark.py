@@ -52,6 +52,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from shared.study import CELLS
 
+import scanrnn as sr
+
 PARTS = ("grid", "training", "scaling", "compiling", "final")
 QUICK_ONLY = (*WAYS, "scan", "linen", "torch")
 SMALL_WHILE = "--xla_backend_extra_options=xla_cpu_small_while_loop_byte_threshold="
@@ -79,6 +81,9 @@ def main(
         int | None,
         typer.Option(help="XLA folds loops of so many bytes into one kernel, for all."),
     ] = None,
+    pages: Annotated[
+        bool, typer.Option("--pages", help="Freed memory is kept, for all of them.")
+    ] = False,
     out: Annotated[Path, typer.Option(help="JSON that runs add to.")] = Path(
         "benchmark.json"
     ),
@@ -91,7 +96,7 @@ def main(
             raise typer.BadParameter(f"expected results of an earlier run in {out}")
         finish(read(out), folder)
         return
-    set_up(devices, small_while)
+    set_up(devices, small_while, pages)
     wanted = names_of(parts, PARTS, "parts")
     cases = cases_of(names_of(cells, tuple(CELLS), "cells"), sizes, quick)
     plan = Plan(
@@ -113,8 +118,10 @@ def main(
     finish(report, folder)
 
 
-def set_up(devices: int, small_while: int | None) -> None:
-    """Before JAX starts its backend."""
+def set_up(devices: int, small_while: int | None, pages: bool) -> None:
+    """Before JAX starts its backend, and anything large is allocated."""
+    if pages and not sr.keep_pages():
+        raise typer.BadParameter("expected glibc with --pages, got another C library")
     if small_while is not None:
         flags = os.environ.get("XLA_FLAGS", "")
         os.environ["XLA_FLAGS"] = f"{flags} {SMALL_WHILE}{small_while}"

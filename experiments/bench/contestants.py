@@ -55,6 +55,7 @@ class Contestant(NamedTuple):
         layout: how the batch lies.
         differs: what is not the same, if anything; it then counts in no ratio.
         lacks: params that it does not have.
+    as_it_comes: whether it is what one gets who sets nothing, on one device.
     """
 
     name: str
@@ -64,6 +65,7 @@ class Contestant(NamedTuple):
     layout: Layout = Layout()
     differs: str = ""
     lacks: tuple[str, ...] = ()
+    as_it_comes: bool = False
 
 
 def same(params: Any) -> Any:

@@ -86,6 +86,7 @@ def run_case(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
             spread,
             errors[name],
             one.differs,
+            one.as_it_comes,
         )
         for name, spread in spreads.items()
     }
@@ -94,23 +95,24 @@ def run_case(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
     return Row(case, rate, results, failed), missing
 
 
-def layouts(case: Case, plan: Plan) -> list[Layout]:
-    """On one device, and on all by `jax.shard_map`; over long sequences by jit too.
+def layouts(case: Case, plan: Plan, *, is_ours: bool = False) -> list[Layout]:
+    """On one device, and on all by `jax.shard_map`; ours and long sequences by jit too.
 
     Spread by jit, a plain scan waits for the other devices in every step. How much
-    that costs is asked of long sequences; in short ones nobody would choose it.
+    that costs is asked of long sequences; in short ones nobody would choose it. Ours
+    by jit are what `sr.on_all_cores` makes.
     """
     if plan.devices == 1 or case.B % plan.devices:
         return [Layout()]
     found = [Layout(), Layout(plan.devices, mapped=True)]
-    return [*found, Layout(plan.devices)] if case.T >= LONG else found
+    return [*found, Layout(plan.devices)] if is_ours or case.T >= LONG else found
 
 
 def find(case: Case, plan: Plan) -> tuple[list[Contestant], dict[str, str]]:
     """All but the plain scans, whose unroll factor is to be chosen."""
     nets, missing = peers.find(case)
     found: list[Contestant] = []
-    for layout in layouts(case, plan):
+    for layout in layouts(case, plan, is_ours=True):
         found += ours(case, layout)
         if layout.devices == 1 or layout.mapped:
             found += [contestant(case, net, layout) for net in nets]
@@ -133,7 +135,10 @@ def scans_of(case: Case, plan: Plan) -> list[Contestant]:
 
 
 def best_scans(racing: Built, case: Case, plan: Plan) -> list[Contestant]:
-    """Of each plain scan the best unroll factor by a short race, in every layout."""
+    """Of each plain scan the best unroll factor by a short race, in every layout.
+
+    And as it comes, not unrolled, on one device.
+    """
     spreads = take_turns(
         racing.ready, seconds=plan.seconds / 8, rounds=2, report=plan.report
     )
@@ -148,6 +153,8 @@ def best_scans(racing: Built, case: Case, plan: Plan) -> list[Contestant]:
             best = min(times, key=lambda unroll: times[unroll])
             for layout in layouts(case, plan):
                 found.append(scan(case, hoisted=hoisted, unroll=best, layout=layout))
+            if best > 1 and 1 in plan.unrolls:
+                found.append(scan(case, hoisted=hoisted))
     return [c for c in found if plan.wants(c.name)]
 
 
@@ -184,6 +191,7 @@ def measured(
     spread: Spread,
     error: float,
     differs: str = "",
+    as_it_comes: bool = False,
 ) -> Measured:
     """What is written down of a contestant."""
     return Measured(
@@ -195,4 +203,5 @@ def measured(
         ready.megabytes,
         differs,
         layout.mapped,
+        as_it_comes,
     )

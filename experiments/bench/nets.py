@@ -53,6 +53,7 @@ def contestant(case: Case, net: Net, layout: Layout = Layout()) -> Contestant:
         layout=layout,
         differs=net.differs,
         lacks=net.lacks,
+        as_it_comes=layout.devices == 1,
     )
 
 

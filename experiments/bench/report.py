@@ -31,6 +31,7 @@ class Measured(NamedTuple):
     megabytes: float | None
     differs: str = ""
     mapped: bool = False
+    as_it_comes: bool = False  # with nothing set, on one device
 
 
 class Row(NamedTuple):
@@ -41,12 +42,25 @@ class Row(NamedTuple):
     results: dict[str, Measured]
     failed: dict[str, str]
 
-    def among(self, *groups: str, devices: int | None = None) -> dict[str, Measured]:
+    def among(
+        self, *groups: str, devices: int | None = None, as_they_come: bool = False
+    ) -> dict[str, Measured]:
         """The ones of some groups that have our equations, on so many devices."""
         return {
             name: m
             for name, m in self.results.items()
-            if m.group in groups and not m.differs and devices in (None, m.devices)
+            if m.group in groups
+            and not m.differs
+            and devices in (None, m.devices)
+            and m.as_it_comes >= as_they_come
+        }
+
+    def on_all_cores(self) -> dict[str, Measured]:
+        """What `sr.on_all_cores` makes of ours, nothing else being set."""
+        return {
+            name: m
+            for name, m in self.among("ours").items()
+            if m.devices > 1 and not m.mapped and name.startswith("Stored")
         }
 
 
@@ -186,18 +200,24 @@ def row_table(row: Row) -> Table:
     return table
 
 
-def summary_table(rows: Iterable[Row]) -> Table:
-    """One line a case: the best of each side, in Markdown.
+COLUMNS = (
+    "nothing set: ours, ms", "JAX, ms", "torch, ms", "JAX/ours", "torch/ours",
+    "best on one device: ours, ms", "JAX, ms", "JAX/ours",
+    "on_all_cores, ms", "torch/it",
+    "best of all: ours, ms", "JAX, ms", "JAX/ours", "torch/ours", "of the rate",
+)  # fmt: skip
 
-    The ratios take the best on any number of devices; "one device" leaves the others
-    out on both sides. "of the rate" is the share of the rate of a large product.
+
+def summary_table(rows: Iterable[Row]) -> Table:
+    """One line a case, in Markdown: what one gets, and the best of each side.
+
+    First what everybody gives who sets nothing, on one device; then the best on one
+    device, ours by `sr.on_all_cores`, and the best on any number of devices. "of the
+    rate" is the share of the rate of a large product.
     """
     table = Table(box=box.MARKDOWN)
     table.add_column("T x B x X x H", no_wrap=True)
-    for name in (
-        "ours, ms", "best JAX peer, ms", "torch, ms",
-        "JAX/ours", "one device", "torch/ours", "of the rate",
-    ):  # fmt: skip
+    for name in COLUMNS:
         table.add_column(name, justify="right", no_wrap=True)
     for row in rows:
         table.add_row(row.case.key, *_summary(row))
@@ -205,14 +225,24 @@ def summary_table(rows: Iterable[Row]) -> Table:
 
 
 def _summary(row: Row) -> list[str]:
-    ours, one = fastest(row.among("ours")), fastest(row.among("ours", devices=1))
-    jax_all = fastest(row.among("scan", "peer"))
-    jax_one = fastest(row.among("scan", "peer", devices=1))
-    torch = fastest(row.among("torch"))
-    share = "" if ours is None else f"{row.case.flop / row.rate / ours[1].ms * 1e3:.2f}"
-    best = [_named(found) for found in (ours, jax_all, torch)]
-    pairs = ((jax_all, ours), (jax_one, one), (torch, ours))
-    return [*best, *(_ratio(*pair) for pair in pairs), share]
+    kinds: tuple[dict[str, Any], ...] = ({"as_they_come": True}, {"devices": 1}, {})
+    (ours, jax_ours, torch), (one, jax_one, _), (best, jax_best, torch_best) = (
+        [
+            fastest(row.among(*groups, **kind))
+            for groups in (("ours",), ("scan", "peer"), ("torch",))
+        ]
+        for kind in kinds
+    )
+    cores = fastest(row.on_all_cores())
+    share = 0.0 if best is None else row.case.flop / row.rate / best[1].ms * 1e3
+    return [
+        *map(_named, (ours, jax_ours, torch)),
+        *(_ratio(jax_ours, ours), _ratio(torch, ours)),
+        *(_named(one), _named(jax_one), _ratio(jax_one, one)),
+        *(_named(cores), _ratio(torch, cores)),
+        *(_named(best), _named(jax_best), _ratio(jax_best, best)),
+        *(_ratio(torch_best, best), "" if best is None else f"{share:.2f}"),
+    ]
 
 
 def _named(found: tuple[str, Measured] | None) -> str:

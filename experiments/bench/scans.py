@@ -73,4 +73,5 @@ def scan(
         build=by_jax(loss, layout=layout),
         cell=CELLS[case.cell](case.H),
         layout=layout,
+        as_it_comes=unroll == 1 and layout.devices == 1,
     )

@@ -38,7 +38,8 @@ def contestants(case: Case) -> list[Contestant]:
     def build(problem: Problem) -> Ready:
         return ready(problem, module[case.cell](case.X, case.H))
 
-    return [Contestant(name, "torch", build, CELLS[case.cell](case.H))]
+    cell = CELLS[case.cell](case.H)
+    return [Contestant(name, "torch", build, cell, as_it_comes=True)]
 
 
 def use_all_cores() -> None:

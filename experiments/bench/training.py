@@ -31,7 +31,7 @@ from .contestants import (
 )
 from .grid import Plan, layouts, measured
 from .nets import Net
-from .ours import WAYS
+from .ours import WAYS, taken_for
 from .report import Row
 from .timing import product_rate, take_turns
 from .torch import trainer, use_all_cores
@@ -46,6 +46,7 @@ class Trainer(NamedTuple):
     group: str
     layout: Layout
     build: Callable[[Start], Ready]
+    as_it_comes: bool = False
 
 
 def start_of(case: Case) -> Start:
@@ -85,7 +86,12 @@ def run_training(case: Case, plan: Plan) -> tuple[Row, dict[str, str]]:
     chosen = {one.name: one for one in trainers}
     results = {
         name: measured(
-            chosen[name].group, chosen[name].layout, ready[name], spread, errors[name]
+            (one := chosen[name]).group,
+            one.layout,
+            ready[name],
+            spread,
+            errors[name],
+            as_it_comes=one.as_it_comes,
         )
         for name, spread in spreads.items()
     }
@@ -96,28 +102,34 @@ def find(case: Case, plan: Plan) -> tuple[list[Trainer], dict[str, str]]:
     """Ours and autodiff on one device and on all; the peers; torch."""
     nets, missing = peers.find(case)
     found = []
-    for layout in layouts(case, plan):
+    plain = (taken_for(case), "Autodiff")
+    for layout in layouts(case, plan, is_ours=True):
+        is_one = layout.devices == 1
         for name, way in WAYS.items():
             group = "scan" if name == "Autodiff" else "ours"
             build = by_optax(way_model(case, way), layout=layout)
-            found.append(Trainer(layout.named(name), group, layout, build))
+            named, comes = layout.named(name), is_one and name in plain
+            found.append(Trainer(named, group, layout, build, comes))
         for net in nets:
-            if net.cell is None:
+            if net.cell is None and (is_one or layout.mapped):
                 build = by_optax(
                     net_model(net),
                     net.translate,
                     layout=layout,
                     batch_major=net.batch_major,
                 )
-                found.append(Trainer(layout.named(net.name), "peer", layout, build))
+                named = layout.named(net.name)
+                found.append(Trainer(named, "peer", layout, build, is_one))
     try:
         use_all_cores()
     except ImportError as error:
         missing["torch"] = str(error)
     else:
-        found.append(
-            Trainer("torch LSTM", "torch", Layout(), lambda start: trainer(case, start))
-        )
+
+        def by_torch(start: Start) -> Ready:
+            return trainer(case, start)
+
+        found.append(Trainer("torch LSTM", "torch", Layout(), by_torch, True))
     return [one for one in found if plan.wants(one.name)], missing
 
 

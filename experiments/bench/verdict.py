@@ -7,7 +7,7 @@ from typing import NamedTuple
 from rich.table import Table
 
 from .cases import Case
-from .report import Point, Report, Row, fastest
+from .report import Measured, Point, Report, Row, fastest
 
 
 class Verdict(NamedTuple):
@@ -25,9 +25,11 @@ def verdicts(report: Report) -> list[Verdict]:
     """Every target in turn."""
     rows = [row for row in report.rows if row.case.dtype == "float32"]
     return [
+        *with_nothing_set(rows),
         *against_jax(rows, devices=1),
         *against_jax(rows, devices=None),
         *against_torch(rows),
+        on_all_cores(rows),
         share_of_rate(rows),
         *memory(rows),
         *memory_of_final(report.final),
@@ -35,6 +37,35 @@ def verdicts(report: Report) -> list[Verdict]:
         *compiling(report.compiling),
         *training(report.training),
     ]
+
+
+def with_nothing_set(rows: Iterable[Row]) -> list[Verdict]:
+    """0. What one gets who sets nothing, on one device, against the best there."""
+    peers: Found = []
+    lstm: Found = []
+    for row in rows:
+        ours, torch = row.among("ours", as_they_come=True), row.among("torch")
+        if ratio := times_of(row.among("scan", "peer", devices=1), ours):
+            peers.append((row.case.key, ratio))
+        if row.case.cell == "lstm" and (ratio := times_of(torch, ours)):
+            lstm.append((row.case.key, ratio))
+    return [
+        _mean("0 nothing set, JAX peers: geometric mean >= 1.5", peers, 1.5),
+        least("0 nothing set, JAX peers: every case >= 1.0", peers, 1.0),
+        _mean("0 nothing set, torch LSTM: geometric mean >= 1.0", lstm, 1.0),
+        least("0 nothing set, torch LSTM: every case >= 0.9", lstm, 0.9),
+    ]
+
+
+def on_all_cores(rows: Iterable[Row]) -> Verdict:
+    """2. Ours by `sr.on_all_cores`, nothing else being set, against torch's LSTM."""
+    found = [
+        (row.case.key, ratio)
+        for row in rows
+        if row.case.cell == "lstm"
+        and (ratio := times_of(row.among("torch"), row.on_all_cores()))
+    ]
+    return least("2 torch: LSTM by on_all_cores >= 1.1", found, 1.1)
 
 
 def against_jax(rows: Iterable[Row], devices: int | None) -> list[Verdict]:
@@ -220,8 +251,14 @@ def ratio_of(
     row: Row, theirs: tuple[str, ...], ours: tuple[str, ...], devices: int | None
 ) -> float | None:
     """The time of their best by that of ours; None if a side is missing."""
-    they = fastest(row.among(*theirs, devices=devices))
-    we = fastest(row.among(*ours, devices=devices))
+    return times_of(
+        row.among(*theirs, devices=devices), row.among(*ours, devices=devices)
+    )
+
+
+def times_of(theirs: dict[str, Measured], ours: dict[str, Measured]) -> float | None:
+    """The time of the best of theirs by that of ours; None if a side is missing."""
+    they, we = fastest(theirs), fastest(ours)
     return None if they is None or we is None else they[1].ms / we[1].ms
 
 
