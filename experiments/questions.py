@@ -10,12 +10,13 @@ derivative of tanh lie from each other (NumPy, float32).
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import typer
+from jax import Array
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
@@ -25,6 +26,7 @@ import scanrnn as sr
 
 OUTPUT, TIME, INPUT, FORWARD = "C3", "C0", "C2", "0.55"  # colours of what flows
 Point = tuple[float, float]
+T = 8  # steps in the picture of where a gradient arrives
 
 
 def graph(width: float, height: float, title: str) -> tuple[Figure, Axes]:
@@ -172,65 +174,85 @@ def draw_forms() -> Figure:
     return drawing
 
 
-def draw_where() -> Figure:
-    """Norms of both gradients by step, for four ways to ask."""
-    steps, batch, size = 8, 16, 12
+class Ask(NamedTuple):
+    """Where a network is told that it was wrong."""
+
+    labelled: tuple[int, ...]  # the steps with a label
+    length: int  # of the sequence; what follows is padding
+    handed_back: bool  # whether a decoder hands back its da0
+
+
+EVERY = tuple(range(T))
+ASKED = {
+    "many-to-many: a label at every step": Ask(EVERY, T, False),
+    "many-to-one: one label, at the end": Ask((T - 1,), T, False),
+    "many-to-one, a sequence of 5 steps": Ask((4,), 5, False),
+    "encoder: no label, only the decoder's da0": Ask((), T, True),
+}
+
+
+def arrivals() -> dict[str, tuple[np.ndarray, np.ndarray]]:
+    """Of each ask the norms, by step, of what comes from the output and from time."""
+    batch, size = 16, 12
     cell = sr.rnn(size)
-    params = cell.init(jax.random.key(1), 3)
-    xs, d = (jax.random.normal(jax.random.key(k), (steps, batch, size)) for k in (2, 3))
-    at = jnp.arange(steps)[:, None, None]
-    nothing = jnp.zeros_like(d[0])
-    asked = {
-        "many-to-many: a label at every step": (d, nothing, steps),
-        "many-to-one: one label, at the end": (d * (at == steps - 1), nothing, steps),
-        "many-to-one, a sequence of 5 steps": (d * (at == 4), nothing, 5),
-        "encoder: no label, only the decoder's da0": (0 * d, d[-1], steps),
-    }
+    params = cell.init(jax.random.key(1), size)
+    xs, d = (jax.random.normal(jax.random.key(k), (T, batch, size)) for k in (2, 3))
 
     @jax.jit
-    def streams_of(d_outputs: Any, d_final: Any, length: Any) -> sr.Adjoints:
+    def norms(d_outputs: Array, d_final: Array, length: int) -> tuple[Array, Array]:
         lengths, d_state = jnp.full(batch, length), sr.RNNState(d_final)
-        inputs = xs[..., :3]
-        return sr.adjoints(
-            cell, params, inputs, d_outputs, d_final=d_state, lengths=lengths
+        streams = sr.adjoints(
+            cell, params, xs, d_outputs, d_final=d_state, lengths=lengths
         )
+        both = streams.from_output.h, streams.through_time.h
+        return jax.tree.map(lambda stream: jnp.sqrt(jnp.sum(stream**2, (1, 2))), both)
 
+    found = {}
+    for name, ask in ASKED.items():
+        d_outputs = jnp.where(np.isin(EVERY, ask.labelled)[:, None, None], d, 0)
+        one = norms(d_outputs, d[-1] * ask.handed_back, ask.length)
+        found[name] = (np.asarray(one[0]), np.asarray(one[1]))
+    return found
+
+
+def draw_where() -> Figure:
+    """Norms of both gradients by step, for four ways to ask."""
     drawing, panels = figure(2, 2, width=8.6, height=5.2)
-    for panel, (title, ask) in zip(panels.flat, asked.items(), strict=True):
-        streams = streams_of(*ask)
-        for shift, stream, colour, name in (
-            (-0.2, streams.from_output.h, OUTPUT, "da[:, :, t], from the output"),
-            (0.2, streams.through_time.h, TIME, "da_prevt, through time"),
-        ):
-            norms = jnp.sqrt(jnp.sum(stream**2, (1, 2)))
-            panel.bar(np.arange(steps) + shift, norms, 0.4, color=colour, label=name)
+    for panel, (title, (output, time)) in zip(
+        panels.flat, arrivals().items(), strict=True
+    ):
+        steps, end = np.arange(T), ASKED[title].length
+        panel.bar(
+            steps - 0.2, output, 0.4, color=OUTPUT, label="da[:, :, t], from the output"
+        )
+        panel.bar(steps + 0.2, time, 0.4, color=TIME, label="da_prevt, through time")
         panel.set_title(title, fontsize=11)
-        panel.set(xlabel="step t", ylabel="norm", xticks=range(steps), ylim=(0, 17))
-        if ask[2] < steps:
-            panel.axvspan(ask[2] - 0.5, steps - 0.5, color="0.9")
-            panel.text(6, 8, "padding", ha="center", color="0.4")
-    drawing.legend(
-        *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2
-    )
+        panel.set(xlabel="step t", ylabel="norm", xticks=steps, ylim=(0, 17))
+        if end < T:
+            panel.axvspan(end - 0.5, T - 0.5, color="0.9")
+            panel.text((end + T - 1) / 2, 8, "padding", ha="center", color="0.4")
+    handles = panels[0, 0].get_legend_handles_labels()
+    drawing.legend(*handles, loc="outside lower center", ncols=2)
     drawing.suptitle("Where a gradient arrives at a⟨t⟩, and by which way")
     return drawing
 
 
+def reach(every: int, back: int, steps: int = 12) -> np.ndarray:
+    """Whether the gradient of an output (row) reaches an input (column)."""
+    params = sr.RNNParams(jnp.ones((1, 1)), jnp.ones((1, 1)), jnp.zeros(1))
+
+    @jax.jit
+    @jax.jacrev
+    def slopes(xs: Array) -> Array:
+        return sr.truncated(sr.rnn(1), params, xs, every=every, back=back).outputs
+
+    return np.asarray(slopes(jnp.zeros((steps, 1, 1)))).reshape(steps, steps) != 0
+
+
 def draw_windows() -> Figure:
     """Which outputs feel which inputs under truncation."""
-    steps = 12
-    cell = sr.rnn(1)
-    params = sr.RNNParams(*map(jnp.ones, ((1, 1), (1, 1), 1)))
-    xs = jnp.zeros((steps, 1, 1))
-
-    def reach(every: int, back: int) -> np.ndarray:
-        def outputs(xs: Any) -> Any:
-            return sr.truncated(cell, params, xs, every=every, back=back).outputs
-
-        return np.asarray(jax.jit(jax.jacrev(outputs))(xs)).reshape(steps, steps) != 0
-
     asked = {
-        "not truncated": (steps, steps),
+        "not truncated": (12, 12),
         "k1 = k2 = 4: chunks": (4, 4),
         "k1 = 2, k2 = 4": (2, 4),
         "k1 = 1, k2 = 4: sliding": (1, 4),
@@ -239,7 +261,7 @@ def draw_windows() -> Figure:
     for panel, (title, window) in zip(panels, asked.items(), strict=True):
         panel.imshow(reach(*window), cmap="Blues", vmin=0, vmax=1.6)
         panel.set_title(title, fontsize=10)
-        panel.set(xticks=range(0, steps, 2), yticks=range(0, steps, 2))
+        panel.set(xticks=range(0, 12, 2), yticks=range(0, 12, 2))
         panel.set_xlabel("input at step")
     panels[0].set_ylabel("output at step")
     drawing.suptitle(
