@@ -7,12 +7,11 @@ of many steps by one product. On a CPU each has its price where the other has no
   product of so few rows is next to nothing;
 - a long tape leaves the caches, and its pages are mapped anew in every call.
 
-In both the product must be cheap, and its price per float of the drives is the number
-of floats that one is a sum over: X + H in a dense cell, H of tokens. So
+In both the product must be cheap beside the tape that it saves. So
 
-    Recomputed   where there is a tape, a drive is a sum over `SUMMED` floats at most,
-                 and a step has drives of `FEW_FLOATS` at most, of the whole batch,
-                 or all steps have tapes of `LONG_TAPE` bytes at least
+    Recomputed   where there is a tape, its product takes `CHEAP` multiplications for
+                 each float of the tape at most, and a step has drives of `FEW_FLOATS`
+                 at most, of the whole batch, or all steps tapes of `LONG_TAPE` bytes
     Stored       elsewhere, and where the batch is spread over devices by ``jit``: there
                  a block of `Recomputed` would have a collective of its own
 
@@ -41,8 +40,8 @@ from .told import marked
 from .ways import ByHand, Checkpointed, Recomputed, Stored
 
 FEW_FLOATS = 400
-LONG_TAPE = 10 * 2**20
-SUMMED = 256
+LONG_TAPE = 12 * 2**20
+CHEAP = 100
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,7 +95,8 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
     drives = floats_of_drive(cell, task)
     if is_spread(task) or not is_number(drives):
         return False
-    if _multiplications(program.jaxpr) > SUMMED * drives:
+    floats_of_step = sum(leaf.size for leaf in leaves)
+    if _multiplications(program.jaxpr) > CHEAP * floats_of_step:
         return False
     bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
     is_long = is_number(task.length) and task.length * bytes_of_step >= LONG_TAPE
