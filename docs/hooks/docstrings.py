@@ -25,6 +25,7 @@ class Docstrings(griffe.Extension):
 
 
 def as_markdown(text: str) -> str:
+    """Its examples fenced, and a way to the reference from each public name."""
     classes = {
         name.removeprefix("sr."): path
         for name, path in public_names().items()

@@ -25,6 +25,7 @@ REFERENCE = re.compile(r"^::: ([\w.]+)$", re.M)
 
 
 def on_files(files: Any, config: Any) -> Any:
+    """Adds the documents outside ``docs/``, and the source that documents link to."""
     from mkdocs.structure.files import File
 
     for path, page in PAGES.items():
@@ -39,12 +40,14 @@ def on_files(files: Any, config: Any) -> Any:
 
 
 def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    """A document as it stands, made a page."""
     uri = page.file.src_uri
     return outside_code(markdown, lambda text: _made(text, uri))
 
 
 def on_page_content(html: str, **_: Any) -> str:
-    return html.replace("::</p>", ":</p>")  # as docstrings announce code
+    """Docstrings announce code by two colons."""
+    return html.replace("::</p>", ":</p>")
 
 
 def outside_code(markdown: str, change: Any) -> str:
