@@ -60,11 +60,7 @@ def outside_code(markdown: str, change: Any) -> str:
 
 
 def link_of(target: str, origin: str) -> str | None:
-    """The page or file of the site that a link means, or None where there is none.
-
-    >>> link_of("../CHANGELOG.md", "docs/cite.md")
-    'changelog.md'
-    """
+    """The page or file of the site that a link means, or None where there is none."""
     path = posixpath.normpath(posixpath.join(posixpath.dirname(origin), target))
     if path in PAGES:
         return PAGES[path]
