@@ -87,7 +87,8 @@ def test_stored_makes_one_block_of_what_two_would_hold():
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8))
 
     def loss(params, xs):
-        return jnp.sum(sr.unroll(cell, params, xs).outputs)
+        run = sr.unroll(cell, params, xs, backward=sr.Stored())
+        return jnp.sum(run.outputs)
 
     def loops_of_loops(length):
         xs = jax.ShapeDtypeStruct((length, 16, 8), params.w_h.dtype)
