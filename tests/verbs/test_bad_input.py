@@ -1,5 +1,7 @@
 """Bad input gets one clear error at the border: expected, got, what to do."""
 
+import dataclasses
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -12,6 +14,15 @@ CELL = sr.gru(H)
 PARAMS = CELL.init(jax.random.key(0), X, jnp.float32)
 XS = jnp.ones((T, B, X), jnp.float32)
 TOKENS = jnp.zeros((T, B), jnp.int32)
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass
+class Box:
+    """As frameworks hold a parameter."""
+
+    value: jax.Array
+
 
 BAD = {
     "rank too low": (dict(xs=XS[0, 0]), r"expected xs of shape \(T, B, X\), or"),
@@ -42,6 +53,10 @@ BAD = {
     "no array": (dict(xs=None), "xs: one array of numbers, got None"),
     "params and xs swapped": (dict(params=XS, xs=PARAMS), "xs: one array of numbers"),
     "params of a dict": (dict(params=PARAMS._asdict()), "expected params as cell.init"),
+    "params in boxes": (
+        dict(params=jax.tree.map(Box, PARAMS)),
+        "got its fields as Box; take the arrays out",
+    ),
     "params of words": (dict(params=PARAMS._replace(b="b")), "params: one array"),
     "one feature": (
         dict(params=CELL.init(jax.random.key(0), 1, jnp.float32), xs=XS[..., 0]),

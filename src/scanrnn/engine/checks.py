@@ -223,10 +223,12 @@ def _check_size(cell: Cell, params: Params, xs: Array) -> None:
 
 
 def _of_another_cell(cell: Cell, params: Params, size: int) -> ValueError:
-    expected = _describe(_shapes_of_params(cell, size))
+    expected, got = _describe(_shapes_of_params(cell, size)), _describe(params)
+    if expected == got and isinstance(params, tuple):  # the arrays stand in something
+        kinds = sorted({type(leaf).__name__ for leaf in params})
+        got = f"its fields as {', '.join(kinds)}; take the arrays out of them"
     return ValueError(
-        f"expected params as cell.init(key, {size}) makes them, {expected}, "
-        f"got {_describe(params)}"
+        f"expected params as cell.init(key, {size}) makes them, {expected}, got {got}"
     )
 
 
