@@ -223,12 +223,16 @@ def _check_size(cell: Cell, params: Params, xs: Array) -> None:
 
 
 def _of_another_cell(cell: Cell, params: Params, size: int) -> ValueError:
-    expected, got = _describe(_shapes_of_params(cell, size)), _describe(params)
-    if expected == got and isinstance(params, tuple):  # the arrays stand in something
-        kinds = sorted({type(leaf).__name__ for leaf in params})
-        got = f"its fields as {', '.join(kinds)}; take the arrays out of them"
+    shapes = _shapes_of_params(cell, size)
+    got = _describe(params)
+    if type(params) is type(shapes):
+        arrays = (Array, jax.ShapeDtypeStruct, type(None))
+        boxes = {type(leaf).__name__ for leaf in params if not isinstance(leaf, arrays)}
+        if boxes:  # as frameworks hold their parameters
+            got = f"its fields as {', '.join(sorted(boxes))}; take the arrays out"
     return ValueError(
-        f"expected params as cell.init(key, {size}) makes them, {expected}, got {got}"
+        f"expected params as cell.init(key, {size}) makes them, {_describe(shapes)}, "
+        f"got {got}"
     )
 
 
