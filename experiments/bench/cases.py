@@ -121,16 +121,25 @@ def draw(case: Case, seed: int = 0) -> Problem:
     return Problem(case, params, xs, weights)
 
 
-def truth(problem: Problem, cell: sr.Cell) -> Answer:
-    """The float64 gradients that `jax.grad` of the plain scan has for these numbers."""
+def truth(problem: Problem, cell: sr.Cell, dtype: str = "float64") -> Answer:
+    """The gradients that `jax.grad` of the plain scan has for these numbers.
+
+    In float64; or in float32, where a device is slow at that or has none. No product is
+    rounded to less.
+    """
 
     def loss(params: Any, xs: jax.Array, weights: jax.Array) -> jax.Array:
         run = sr.unroll(cell, params, xs, backward=sr.Autodiff())
         return jnp.sum(run.outputs * weights)
 
-    with jax.enable_x64(True):
+    def widened(leaf: np.ndarray) -> jax.Array:
+        is_tokens = np.issubdtype(leaf.dtype, np.integer)
+        return jnp.asarray(leaf if is_tokens else leaf.astype(dtype))
+
+    wide_dtype = jax.enable_x64(dtype == "float64")
+    with wide_dtype, jax.default_matmul_precision("highest"):
         params = fit_to(cell, problem.params)
-        wide = jax.tree.map(_float64, (params, problem.xs, problem.weights))
+        wide = jax.tree.map(widened, (params, problem.xs, problem.weights))
         argnums = (0,) if problem.case.tokens else (0, 1)
         value, d = jax.jit(jax.value_and_grad(loss, argnums))(*wide)
         d_xs = None if problem.case.tokens else np.asarray(d[1])
@@ -164,8 +173,3 @@ def error_of(answer: Answer, truth: Answer, lacks: tuple[str, ...] = ()) -> floa
 def _worst(found: Any, right: np.ndarray) -> float:
     difference = np.abs(np.asarray(found, np.float64) - right).max()
     return float(difference / np.abs(right).max())
-
-
-def _float64(leaf: np.ndarray) -> jax.Array:
-    is_tokens = np.issubdtype(leaf.dtype, np.integer)
-    return jnp.asarray(leaf if is_tokens else leaf.astype(np.float64))
