@@ -9,7 +9,7 @@
     python experiments/accelerators.py measure               # where a GPU or TPU is
     python experiments/accelerators.py show                  # what was measured
 
-count: a small network on a GPU waits for launches, 2 to 3 µs each, and not for products.
+count: a small network on a GPU waits for launches, 2 to 3 µs each, not for products.
 XLA compiles for an H100 on any machine, and the loop over time of the program that it
 makes tells what every step launches: kernels, and copies of memory that need none. For
 a TPU v5e its compiler also tells the cycles that it expects. Two to four minutes on two
@@ -106,7 +106,7 @@ def told(title: str, one: Counted) -> None:
 def measure(
     minutes: Annotated[
         float, typer.Option(min=0, help="No case begins later; the last one ends.")
-    ] = 7.5,
+    ] = 7.0,
     cells: Annotated[str, typer.Option(help="Most telling first.")] = (
         ",".join(GRID.cells)
     ),
@@ -126,6 +126,9 @@ def measure(
     ] = "",
     seconds: Annotated[float, typer.Option(min=0, help="Of turns, a case.")] = 1.5,
     rounds: Annotated[int, typer.Option(min=1, help="At least, a case.")] = 3,
+    only: Annotated[
+        str, typer.Option(help="Parts of names of contestants; all if empty.")
+    ] = "",
     folder: Folder = Path("."),
 ) -> None:
     """Measures on the device that is there; goes on where an earlier call stopped.
@@ -144,7 +147,7 @@ def measure(
     if settings:
         wanted = tuple(names_of(settings, tuple(pieces.SETTINGS), "settings"))
     command = shlex.join(["python", *sys.argv])
-    options = pieces.Options(seconds, rounds, grid.dtypes, command)
+    options = pieces.Options(seconds, rounds, grid.dtypes, command, tuple(split(only)))
     cases = grid.cases()
 
     def report(setting: str, row: Row) -> None:
@@ -153,9 +156,8 @@ def measure(
             console.print(f"cannot   {name}: {reason}")
 
     try:
-        path = pieces.measure(
-            cases, wanted, options, folder=folder, minutes=minutes, report=report
-        )
+        asked = pieces.Asked(cases, wanted, folder, report)
+        path = pieces.measure(asked, options, minutes)
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     for setting, rows in results.read(path).rows.items():
@@ -187,7 +189,8 @@ def finish(path: Path) -> None:
     """The tables and the picture of a kind of device."""
     found = results.read(path)
     console.print(f"results  {path}: {found.about['device']}")
-    for setting, peaks in found.peaks.items():
+    for setting in found.peaks:
+        peaks = results.peaks_of(found, setting)
         rates = ", ".join(f"{d} {rate / 1e12:.3g}" for d, rate in peaks.flop.items())
         console.print(
             f"{setting}: TFLOP/s of a large product {rates}; GB/s of a large copy "

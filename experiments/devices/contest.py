@@ -1,7 +1,7 @@
 """Everybody on one case: who takes part, whether they are right, how long they take."""
 
 import math
-from collections.abc import Callable
+from typing import Any
 
 import bench.grid
 import bench.peers
@@ -9,14 +9,14 @@ import bench.torch
 import jax
 import jax.numpy as jnp
 import numpy as np
-from bench.cases import Case, Problem, draw, truth
+from bench.cases import Answer, Case, Problem, draw, truth
 from bench.contestants import Contestant, by_jax
 from bench.flax import flax_linen
 from bench.nets import Net, contestant
 from bench.ours import WAYS, way_loss
 from bench.report import Row
 from bench.scans import scan
-from bench.timing import product_rate, take_turns
+from bench.timing import take_turns
 from shared.study import CELLS
 
 import scanrnn as sr
@@ -33,23 +33,29 @@ ROUNDED = {"gpu": 2.0**-10, "tpu": 2.0**-7}
 def measured(
     case: Case,
     *,
+    rate: float,
     seconds: float,
     rounds: int = 3,
-    report: Callable[[str], None] = lambda text: None,
+    only: tuple[str, ...] = (),
 ) -> Row:
-    """Everybody on one case: checked, then timed in turns.
+    """Everybody on one case, or who has a part of its name in ``only``.
 
-    Who cannot run stands in ``failed`` with the reason. Who is further from the truth
-    than rounding explains is timed, and marked, and counts in no ratio.
+    All are checked, then timed in turns. Who cannot run stands in ``failed`` with the
+    reason. Who is further from the truth than rounding explains is timed, and marked,
+    and counts in no ratio. The rate is that of a large product.
     """
-    problem = drawn(case)
-    candidates, failed = contestants(case)
-    cell = CELLS[case.cell](case.H)
-    report("the truth")
-    truths: dict[object, bench.grid.Answer] = {cell: truth(problem, cell, "float32")}
-    plan = bench.grid.Plan(report=report)
+    plan = bench.grid.Plan(only=only)
+    candidates, missing = contestants(case)
+    candidates = [one for one in candidates if plan.wants(one.name)]
+    failed = {name: why for name, why in missing.items() if plan.wants(name)}
+    problem, cell = drawn(case), CELLS[case.cell](case.H)
+    try:
+        truths: dict[object, Answer] = {cell: truth(problem, cell, "float32")}
+    except Exception as lacking:  # such as memory: nobody can be checked
+        failed["everybody"] = f"no truth, {type(lacking).__name__}: {lacking}"
+        return Row(case, rate, {}, failed)
     built = bench.grid.build(candidates, problem, truths, plan)
-    spreads = take_turns(built.ready, seconds=seconds, rounds=rounds, report=report)
+    spreads = take_turns(built.ready, seconds=seconds, rounds=rounds)
     allowed = tolerance(case, jax.default_backend())
     by_name = {one.name: one for one in candidates}
     results = {
@@ -64,11 +70,11 @@ def measured(
         for name, spread in spreads.items()
     }
     jax.clear_caches()
-    return Row(case, 0.0, results, failed | built.failed)
+    return Row(case, rate, results, failed | built.failed)
 
 
 def drawn(case: Case) -> Problem:
-    """The numbers of a case, already where the contestants run."""
+    """The numbers of a case; what is long in time repeats itself, and is soon drawn."""
     few = draw(case._replace(T=min(case.T, DRAWN)))
 
     def repeated(array: np.ndarray) -> np.ndarray:
@@ -82,10 +88,10 @@ def drawn(case: Case) -> Problem:
 def tolerance(case: Case, platform: str) -> float:
     """The worst error that rounding explains, relative to a gradient's largest entry.
 
-    Errors of steps add like a random walk.
+    A step rounds a few times; errors of different steps add like a random walk.
     """
-    unit = float(jnp.finfo(case.dtype).eps)
-    return 2 * max(unit, ROUNDED.get(platform, 0.0)) * math.sqrt(case.T)
+    eps = float(jnp.finfo(case.dtype).eps)  # type: ignore[no-untyped-call]
+    return 2 * max(eps, ROUNDED.get(platform, 0.0)) * (4 + math.sqrt(case.T))
 
 
 def contestants(case: Case) -> tuple[list[Contestant], dict[str, str]]:
@@ -110,10 +116,10 @@ def ours(case: Case) -> list[Contestant]:
     """The ways back by hand, of which one is what a user gets with nothing set."""
     cell = CELLS[case.cell](case.H)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X, case.dtype))
-    xs = jax.ShapeDtypeStruct((case.T, case.B, case.X), jnp.dtype(case.dtype))
+    xs: Any = jax.ShapeDtypeStruct((case.T, case.B, case.X), jnp.dtype(case.dtype))
     default = type(sr.Fastest().choose(cell, params, xs)).__name__
 
-    def one(name: str, way: sr.Backward, unroll: int = 1) -> Contestant:
+    def one(name: str, way: Any, unroll: int = 1) -> Contestant:
         build = by_jax(way_loss(cell, way, unroll=unroll))
         return Contestant(name, "ours", build, cell)
 

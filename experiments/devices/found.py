@@ -1,5 +1,6 @@
 """What was found on one kind of device: as JSON that grows, and as tables."""
 
+import functools
 import json
 import os
 import re
@@ -63,6 +64,12 @@ def with_row(found: Found, setting: str, row: Row) -> Found:
     return found._replace(rows=found.rows | {setting: (*kept, row)})
 
 
+def peaks_of(found: Found, setting: str) -> Peaks:
+    """Rates do not depend on the setting: the best of all. The empty step does."""
+    best = functools.reduce(Peaks.best, found.peaks.values())
+    return best._replace(step_s=found.peaks[setting].step_s)
+
+
 def side_of(row: Row, name: str) -> tuple[str, Measured] | None:
     """The fastest of a side on a case: default, ours, or one of `SIDES`."""
     ours = row.among("ours")
@@ -114,7 +121,7 @@ def _error(side: tuple[str, Measured] | None) -> str:
 
 
 def means(found: Found) -> list[str]:
-    """Geometric means over cases: others to the default; of settings, one to another."""
+    """Geometric means over cases: others to the default, and plain to graphs."""
     lines = []
     for setting, rows in found.rows.items():
         for name in SIDES:

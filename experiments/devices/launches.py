@@ -35,7 +35,7 @@ class Launch(NamedTuple):
     @property
     def is_slice(self) -> bool:
         """A step cut out of an array over time, and nothing computed of it."""
-        return self.kind == "dynamic-slice" or "dynamic-slice_fusion" in self.name
+        return "dynamic-slice" in self.kind + self.name
 
 
 class Loop(NamedTuple):

@@ -1,9 +1,10 @@
 """Measures for some minutes, and goes on where an earlier call stopped.
 
-One process after the other, for every setting of XLA's flags one: half of the time each.
-Both take the cases in the same order, so that the cases both have done are many.
+One process after the other, for every setting of XLA's flags one, half of the time
+each. Both take the cases in the same order, so that both have done most of them.
 """
 
+import contextlib
 import json
 import os
 import subprocess
@@ -34,7 +35,8 @@ class Options(NamedTuple):
     rounds: int
     dtypes: tuple[str, ...]
     command: str
-    limit_s: float = 60.0  # for a whole case, or for the worker to begin
+    only: tuple[str, ...] = ()  # parts of names of contestants; empty for all
+    limit_s: float = 90.0  # for a whole case, or for the worker to begin
 
 
 class Ended(Exception):
@@ -50,8 +52,9 @@ class Worker:
             filter(None, (str(EXPERIMENTS), os.environ.get("PYTHONPATH")))
         )
         memory = {"XLA_PYTHON_CLIENT_PREALLOCATE": "false"}  # torch needs some, too
-        self.errors = tempfile.TemporaryFile("w+")
+        self.errors = tempfile.TemporaryFile("w+")  # noqa: SIM115
         self.limit_s = options.limit_s
+        self.is_there = True
         self.process = subprocess.Popen(
             [sys.executable, "-m", "devices.worker", json.dumps(options._asdict())],
             env={**memory, **os.environ, "XLA_FLAGS": flags, "PYTHONPATH": path},
@@ -94,89 +97,82 @@ class Worker:
         raise Ended(f"the process ended with {code}: {told[-1] if told else ''}")
 
     def measured(self, case: Case) -> Row:
-        """The row of a case."""
+        """The row of a case; why there is nobody in it if the process ends."""
         assert self.process.stdin is not None
-        try:
+        with contextlib.suppress(BrokenPipeError):  # `hear` tells why
             print(json.dumps(plain(case)), file=self.process.stdin, flush=True)
-        except BrokenPipeError:
-            pass  # `hear` tells why
-        (row,) = rows_of([self.hear()["row"]])
+        try:
+            (row,) = rows_of([self.hear()["row"]])
+        except Ended as ended:
+            self.is_there = False
+            return Row(case, 0.0, {}, {"everybody": str(ended)})
         return row
 
 
-def measure(
-    cases: list[Case],
-    settings: tuple[str, ...] | None,
-    options: Options,
-    *,
-    folder: Path,
-    minutes: float,
-    report: Callable[[str, Row], None],
-) -> Path:
+class Asked(NamedTuple):
+    """What to measure, and where it goes."""
+
+    cases: list[Case]  # the most telling first
+    settings: tuple[str, ...] | None  # None for those of the platform
+    folder: Path
+    report: Callable[[str, Row], None]  # is told every row, and its setting
+
+
+def measure(asked: Asked, options: Options, minutes: float) -> Path:
     """Until the time is over or all is done; a case that has begun ends.
 
-    Args:
-        cases: what to measure, the most telling first.
-        settings: of XLA's flags; None for those of the platform.
-        options: how.
-        folder: where the JSON of a kind of device lies.
-        minutes: in which no case begins any more.
-        report: is told every row, and its setting.
-
     Returns:
-        The file.
+        The file of this kind of device.
     """
-    until, path = time.monotonic() + 60 * minutes, None
-    wanted = tuple(SETTINGS) if settings is None else settings
-    for k, setting in enumerate(wanted):
-        now = time.monotonic()
-        share = now + (until - now) / (len(wanted) - k)
-        if path is not None and settings is None and not _has_graphs(path):
-            _skip(path, setting, "needs a GPU")
-            continue
-        path = _one_setting(cases, setting, options, folder, share, path, report)
-    if path is None:
-        raise ValueError("expected at least one setting")
+    until = time.monotonic() + 60 * minutes
+    first, *others = asked.settings or SETTINGS
+    path = _one_setting(asked, options, first, until, others)
+    for setting in list(others):
+        others.remove(setting)
+        if asked.settings is None and results.read(path).about["platform"] != "gpu":
+            _skip(path, setting, "only on a GPU")
+        else:
+            _one_setting(asked, options, setting, until, others, path)
     return path
 
 
 def _one_setting(
-    cases: list[Case],
-    setting: str,
+    asked: Asked,
     options: Options,
-    folder: Path,
+    setting: str,
     until: float,
-    path: Path | None,
-    report: Callable[[str, Row], None],
+    others: list[str],
+    path: Path | None = None,
 ) -> Path:
-    while True:
+    """Its share of the time that is left for it and the others."""
+    ends = None
+    while path is None or ends is None or time.monotonic() < ends:
         with Worker(setting, options) as worker:
             try:
-                path = _begun(worker.hear(), setting, folder)
+                path, platform = _begun(worker.hear(), setting, asked.folder)
             except Ended as ended:
                 if path is None:
                     raise ValueError(f"{setting}: cannot begin: {ended}") from ended
                 _skip(path, setting, str(ended))
                 return path
+            if ends is None:
+                alone = asked.settings is None and platform != "gpu"
+                now = time.monotonic()
+                ends = now + (until - now) / (1 if alone else 1 + len(others))
             done = {row.case.key for row in results.read(path).rows.get(setting, ())}
-            left = [case for case in cases if case.key not in done]
-            for case in left:
-                if time.monotonic() >= until:
+            left = iter([case for case in asked.cases if case.key not in done])
+            while worker.is_there and time.monotonic() < ends:
+                case = next(left, None)
+                if case is None:
                     return path
-                try:
-                    row, ended = worker.measured(case), False
-                except Ended as reason:
-                    row, ended = Row(case, 0.0, {}, {"everybody": str(reason)}), True
+                row = worker.measured(case)
                 results.write(path, results.with_row(results.read(path), setting, row))
-                report(setting, row)
-                if ended:
-                    break
-            else:
-                return path
+                asked.report(setting, row)
+    return path
 
 
-def _begun(told: Any, setting: str, folder: Path) -> Path:
-    """The file of this kind of device, with what a worker tells of itself."""
+def _begun(told: Any, setting: str, folder: Path) -> tuple[Path, str]:
+    """The file, with what a worker tells of itself; and the platform."""
     path = results.file_of(folder, told["kind"])
     found, peaks = results.read(path), Peaks(**told["peaks"])
     versions = found.about.get("versions", told["about"]["versions"])
@@ -191,11 +187,7 @@ def _begun(told: Any, setting: str, folder: Path) -> Path:
     about = {**told["about"], "platform": told["platform"]}
     found = Found(about, found.peaks | {setting: peaks}, found.rows, skipped)
     results.write(path, found)
-    return path
-
-
-def _has_graphs(path: Path) -> bool:
-    return results.read(path).about["platform"] == "gpu"
+    return path, told["platform"]
 
 
 def _skip(path: Path, setting: str, reason: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from shared.study import figure, save
 
 from .contest import DEFAULT
-from .found import SIDES, Found, side_of
+from .found import SIDES, Found, peaks_of, side_of
 from .peaks import least_bytes
 
 MARKS = {
@@ -66,16 +66,23 @@ def _points(left: Any, right: Any, found: Found, setting: str, dtype: str) -> No
 
 
 def _lines(left: Any, right: Any, found: Found, dtype: str) -> None:
-    for setting, peaks in found.peaks.items():
+    for setting in found.peaks:
+        peaks = peaks_of(found, setting)
         for panel, rate in ((left, peaks.flop.get(dtype)), (right, peaks.bytes)):
             if rate is None:
                 continue
             panel.set(xscale="log", yscale="log")
             ends = panel.get_xlim()
             style = {"color": "0.3", "linewidth": 1, "linestyle": LINES[setting]}
-            if setting == "plain":
+            if setting == next(iter(found.peaks)):
                 us = [1e6 * end / rate for end in ends]
-                panel.plot(ends, us, color="0.6", linewidth=2, label="bound")
+                panel.plot(
+                    ends,
+                    us,
+                    color="0.6",
+                    linewidth=2,
+                    label="a large product, a large copy",
+                )
             level = 2e6 * peaks.step_s
             panel.plot(ends, (level, level), label=f"empty step, {setting}", **style)
             panel.set_xlim(ends)

@@ -1,8 +1,8 @@
 """A process that measures the cases it is asked for, one after the other.
 
-XLA reads its flags once in a process, so every setting has one of its own; and where one
-ends for want of memory, or hangs, it is the case that fails and not the run. It tells
-and is asked in lines of JSON: what it is, then a row for every case.
+XLA reads its flags once in a process, so every setting has one of its own; and where
+one ends for want of memory, or hangs, it is the case that fails and not the run. It
+tells and is asked in lines of JSON: what it is, then a row for every case.
 """
 
 import json
@@ -34,9 +34,13 @@ def main() -> None:
     for line in sys.stdin:
         case = Case(**json.loads(line))
         row = contest.measured(
-            case, seconds=options["seconds"], rounds=options["rounds"]
+            case,
+            rate=found.flop[case.dtype],
+            seconds=options["seconds"],
+            rounds=options["rounds"],
+            only=tuple(options["only"]),
         )
-        _tell(to_parent, row=row._replace(rate=found.flop[case.dtype]))
+        _tell(to_parent, row=row)
 
 
 def _tell(to_parent: TextIO, **told: Any) -> None:
