@@ -99,6 +99,7 @@ class Answer(NamedTuple):
     loss: float
     d_params: Any
     d_xs: np.ndarray | None  # None for tokens
+    scale: float = 1.0  # of a loss whose terms cancel: the root of their squares
 
 
 def draw(case: Case, seed: int = 0) -> Problem:
@@ -121,20 +122,32 @@ def draw(case: Case, seed: int = 0) -> Problem:
     return Problem(case, params, xs, weights)
 
 
-def truth(problem: Problem, cell: sr.Cell) -> Answer:
-    """The float64 gradients that `jax.grad` of the plain scan has for these numbers."""
+def truth(problem: Problem, cell: sr.Cell, dtype: str = "float64") -> Answer:
+    """The gradients that `jax.grad` of the plain scan has for these numbers.
 
-    def loss(params: Any, xs: jax.Array, weights: jax.Array) -> jax.Array:
+    In float64; or in float32, where a device is slow at that or has none. No product is
+    rounded to less.
+    """
+
+    def loss(params: Any, xs: jax.Array, weights: jax.Array) -> Any:
         run = sr.unroll(cell, params, xs, backward=sr.Autodiff())
-        return jnp.sum(run.outputs * weights)
+        terms = run.outputs * weights
+        return jnp.sum(terms), jnp.sqrt(jnp.sum(terms**2))
 
-    with jax.enable_x64(True):
+    def widened(leaf: np.ndarray) -> jax.Array:
+        is_tokens = np.issubdtype(leaf.dtype, np.integer)
+        return jnp.asarray(leaf if is_tokens else leaf.astype(dtype))
+
+    wide_dtype = jax.enable_x64(dtype == "float64")
+    with wide_dtype, jax.default_matmul_precision("highest"):
         params = fit_to(cell, problem.params)
-        wide = jax.tree.map(_float64, (params, problem.xs, problem.weights))
+        wide = jax.tree.map(widened, (params, problem.xs, problem.weights))
         argnums = (0,) if problem.case.tokens else (0, 1)
-        value, d = jax.jit(jax.value_and_grad(loss, argnums))(*wide)
+        gradient = jax.jit(jax.value_and_grad(loss, argnums, has_aux=True))
+        (value, scale), d = gradient(*wide)
         d_xs = None if problem.case.tokens else np.asarray(d[1])
-        return Answer(float(value), jax.tree.map(np.asarray, d[0]), d_xs)
+        d_params = jax.tree.map(np.asarray, d[0])
+        return Answer(float(value), d_params, d_xs, float(scale))
 
 
 def fit_to(cell: sr.Cell, params: Any) -> Any:
@@ -151,7 +164,7 @@ def error_of(answer: Answer, truth: Answer, lacks: tuple[str, ...] = ()) -> floa
         truth: the same in float64.
         lacks: params that the contestant does not have.
     """
-    errors = [abs(answer.loss - truth.loss) / max(abs(truth.loss), 1.0)]
+    errors = [abs(answer.loss - truth.loss) / max(abs(truth.loss), truth.scale)]
     for name in set(truth.d_params._fields) - set(lacks):
         errors.append(
             _worst(getattr(answer.d_params, name), getattr(truth.d_params, name))
@@ -164,8 +177,3 @@ def error_of(answer: Answer, truth: Answer, lacks: tuple[str, ...] = ()) -> floa
 def _worst(found: Any, right: np.ndarray) -> float:
     difference = np.abs(np.asarray(found, np.float64) - right).max()
     return float(difference / np.abs(right).max())
-
-
-def _float64(leaf: np.ndarray) -> jax.Array:
-    is_tokens = np.issubdtype(leaf.dtype, np.integer)
-    return jnp.asarray(leaf if is_tokens else leaf.astype(np.float64))

@@ -20,14 +20,16 @@ WAYS: dict[str, sr.Backward] = {
 }
 
 
-def way_loss(cell: sr.Cell, way: sr.Backward, *, of_final: bool = False) -> Loss:
+def way_loss(
+    cell: sr.Cell, way: sr.Backward, *, of_final: bool = False, unroll: int = 1
+) -> Loss:
     """The loss of a case, with a way back of scanrnn.
 
     It reads all outputs, or the final state alone.
     """
 
     def loss(params: Any, xs: Array, weights: Array) -> Array:
-        run = sr.unroll(cell, params, xs, backward=way)
+        run = sr.unroll(cell, params, xs, backward=way, unroll=unroll)
         if of_final:
             return jnp.sum(run.final.h * weights[-1])
         return jnp.sum(run.outputs * weights)

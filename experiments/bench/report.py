@@ -116,7 +116,7 @@ def _processor() -> str:
 def write(path: Path, report: Report) -> None:
     """As JSON."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(_plain(report), indent=1) + "\n")
+    path.write_text(json.dumps(plain(report), indent=1) + "\n")
 
 
 def read(path: Path) -> Report:
@@ -125,8 +125,8 @@ def read(path: Path) -> Report:
     return Report(
         found["about"],
         found["skipped"],
-        _rows(found["rows"]),
-        _rows(found["training"]),
+        rows_of(found["rows"]),
+        rows_of(found["training"]),
         *(_points(found.get(name, ())) for name in ("scaling", "compiling", "final")),
     )
 
@@ -149,20 +149,21 @@ def _by_key(old: tuple[Row, ...], new: tuple[Row, ...]) -> tuple[Row, ...]:
     return tuple(rows.values())
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """Named tuples as objects, all the way down."""
     if hasattr(value, "_asdict"):
-        return {name: _plain(part) for name, part in value._asdict().items()}
+        return {name: plain(part) for name, part in value._asdict().items()}
     if isinstance(value, dict):
-        return {name: _plain(part) for name, part in value.items()}
-    return [_plain(part) for part in value] if isinstance(value, tuple) else value
+        return {name: plain(part) for name, part in value.items()}
+    return [plain(part) for part in value] if isinstance(value, tuple) else value
 
 
 def _points(found: Iterable[Any]) -> tuple[Point, ...]:
     return tuple(Point(**point) for point in found)
 
 
-def _rows(found: Iterable[Any]) -> tuple[Row, ...]:
+def rows_of(found: Iterable[Any]) -> tuple[Row, ...]:
+    """Rows again, of what `plain` made of them."""
     return tuple(
         Row(
             Case(**row["case"]),

@@ -90,10 +90,12 @@ def spread_of(seconds: list[float]) -> Spread:
     return Spread(middle, low, high, len(ms))
 
 
-def product_rate(calls: int = 5) -> float:
-    """FLOP per second of one large float32 product: what the machine can do."""
-    size = 8192 if jax.default_backend() == "gpu" else 2048
-    x = jnp.ones((size, size), jnp.float32)
+def product_rate(
+    calls: int = 5, dtype: str = "float32", size: int | None = None
+) -> float:
+    """FLOP per second of one large product: what the machine can do."""
+    size = size or (2048 if jax.default_backend() == "cpu" else 8192)
+    x = jnp.ones((size, size), dtype)
     product = jax.jit(jnp.matmul).lower(x, x).compile()
     jax.block_until_ready(product(x, x))
     best = min(clocked(lambda: product(x, x).block_until_ready()) for _ in range(calls))

@@ -2,7 +2,8 @@
 
 Every instruction of a loop's body is a launch of its own, or part of one: XLA has fused
 what it could when it prints the program. Not launched are names for parts of a tuple,
-constants, and other views of memory.
+constants, and other views of memory. Compiled for a TPU, an instruction also tells the
+cycles that the compiler expects it to take; a TPU's loop launches nothing from outside.
 """
 
 import re
@@ -15,6 +16,7 @@ NOT_LAUNCHED = {
 # A name, the shape that is written (several in parentheses), what it is.
 INSTRUCTION = re.compile(r"%(\S+) = (\(.*?\)|\S+) ([a-z][\w\-]*)\(")
 LAYOUT = re.compile(r"\{[^}]*\}|/\*.*?\*/")
+CYCLES = re.compile(r'"estimated_cycles":"(\d+)"')
 
 
 class Launch(NamedTuple):
@@ -23,11 +25,17 @@ class Launch(NamedTuple):
     name: str
     shape: str  # such as "f32[32,512]"
     kind: str
+    cycles: int = 0  # as a TPU's compiler expects them; 0 where it tells none
 
     @property
     def is_copy(self) -> bool:
         """Memory written elsewhere as it is, which needs no kernel."""
         return self.kind == "copied"
+
+    @property
+    def is_slice(self) -> bool:
+        """A step cut out of an array over time, and nothing computed of it."""
+        return "dynamic-slice" in self.kind + self.name
 
 
 class Loop(NamedTuple):
@@ -45,6 +53,16 @@ class Loop(NamedTuple):
     def copies(self) -> int:
         """Of memory, as it is."""
         return sum(launch.is_copy for launch in self.launches)
+
+    @property
+    def cycles(self) -> int:
+        """Of a step, as a TPU's compiler expects them."""
+        return sum(launch.cycles for launch in self.launches)
+
+    @property
+    def cycles_of_slices(self) -> int:
+        """Those of launches that only cut a step out of an array over time."""
+        return sum(launch.cycles for launch in self.launches if launch.is_slice)
 
     def copied(self, *size: int) -> bool:
         """Whether an array of this size is copied in every step, or its transpose."""
@@ -85,4 +103,5 @@ def _launch(line: str) -> Launch | None:
     is_slice = "dynamic_update_slice" in name or "dynamic_slice" in name
     if kind == "copy" or (is_slice and "kind=kCustom" in line):
         kind = "copied"
-    return Launch(name, shape, kind)
+    cycles = CYCLES.search(line)
+    return Launch(name, shape, kind, int(cycles.group(1)) if cycles else 0)

@@ -1,10 +1,12 @@
-"""Programs compiled for a GPU on a machine that has none.
+"""Programs compiled for an accelerator on a machine that has none.
 
-XLA needs no device to compile for one, only its description: how many cores, how much
-memory of which kind. With ``--xla_gpu_autotune_level=0`` it times nothing either, and
-takes its default for every product; on the device it may choose otherwise.
+XLA needs no device to compile for one, only its description: for a GPU how many cores,
+how much memory of which kind, for a TPU the name of its topology. With
+``--xla_gpu_autotune_level=0`` it times nothing for a GPU either, and takes its default
+for every product; on the device it may choose otherwise.
 """
 
+import importlib.util
 import os
 from typing import Any
 
@@ -17,7 +19,9 @@ from jax.sharding import AbstractDevice, AbstractMesh, AxisType, SingleDeviceSha
 import scanrnn as sr
 
 FLAG = "--xla_gpu_autotune_level=0"
-PLUGINS = ("jax_cuda12_plugin", "jax_cuda13_plugin")
+# The packages of which one is needed, by platform.
+PLUGINS = {"gpu": ("jax_cuda12_plugin", "jax_cuda13_plugin"), "tpu": ("libtpu",)}
+INSTALLS = {"gpu": "pip install 'jax[cuda12]'", "tpu": "pip install libtpu"}
 
 # An H100 (SXM): NVIDIA's data sheet, and the limits of compute capability 9.0 in the
 # CUDA C++ Programming Guide, in the fields of XLA's `GpuTargetConfigProto`.
@@ -47,12 +51,32 @@ dnn_version_info { major: 9 minor: 8 }
 device_description_str: "H100"
 """
 
+# Four chips on one host, of which one is compiled for. libtpu would look for a host
+# that has them, and ask the cloud for its name: it is told instead.
+V5E = ("v5e:2x2", (2, 2, 1))
+NO_HOST = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+    "TPU_ACCELERATOR_TYPE": "v5litepod-4",
+}
+
+
+def is_installed(platform: str) -> bool:
+    """Whether the compiler for a platform is here."""
+    return any(map(importlib.util.find_spec, PLUGINS[platform]))
+
+
+def described(platform: str) -> Any:
+    """A device of a platform, gpu or tpu, that is not there.
+
+    To be called before JAX starts a backend: it must look for no device, and time
+    nothing. libtpu serves one process of a machine at a time.
+    """
+    return {"gpu": h100, "tpu": v5e}[platform]()
+
 
 def h100() -> Any:
-    """The device; an error of JAX's where its plugin for CUDA is not installed.
-
-    To be called before JAX starts a backend: it must look for no GPU, and time nothing.
-    """
+    """An H100; an error of JAX's where its plugin for CUDA is not installed."""
     jax.config.update("jax_platforms", "cpu")
     if FLAG not in os.environ.get("XLA_FLAGS", ""):
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {FLAG}".strip()
@@ -62,6 +86,16 @@ def h100() -> Any:
         target_config=H100,
         topology="1x1x1",
     )
+    return there.devices[0]
+
+
+def v5e() -> Any:
+    """A chip of a TPU v5e; an error of JAX's where libtpu is not installed."""
+    jax.config.update("jax_platforms", "cpu")
+    for name, value in NO_HOST.items():
+        os.environ.setdefault(name, value)
+    name, chips = V5E
+    there = topologies.get_topology_desc(name, "tpu", chips_per_host_bounds=chips)
     return there.devices[0]
 
 
@@ -86,7 +120,12 @@ def compiled(
         in_shardings=SingleDeviceSharding(device),
         out_shardings=SingleDeviceSharding(device),
     )
-    kind = AbstractDevice(device_kind=device.device_kind, num_cores=132, platform="gpu")
+    is_tpu = device.platform == "tpu"
+    kind = AbstractDevice(
+        device_kind=device.device_kind,
+        num_cores=1 if is_tpu else 132,
+        platform="tpu" if is_tpu else "gpu",
+    )
     mesh = AbstractMesh((1,), ("all",), (AxisType.Auto,), abstract_device=kind)
     with jax.sharding.use_abstract_mesh(mesh):  # the engine asks where it will run
         return str(gradient.lower(params, xs).compile().as_text())
