@@ -21,7 +21,7 @@ import numpy as np
 import typer
 from bench.cases import Case, Problem, draw
 from bench.contestants import Layout, Ready, by_jax
-from bench.ours import WAYS
+from bench.ours import WAYS, taken_for
 from bench.shapes import Shape, shapes
 from bench.timing import product_rate, take_turns
 from jax import Array
@@ -116,12 +116,7 @@ def of(fields: list[Any]) -> Shape:
 def chosen(shape: Shape) -> str:
     """The way that `Fastest()` takes, on each device for its part of the batch."""
     case = shape.case
-    cell = CELLS[case.cell](case.H)
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X))
-    size = (case.T, case.B // shape.devices)
-    floats = jax.ShapeDtypeStruct((*size, case.X), "float32")
-    xs: Any = jax.ShapeDtypeStruct(size, "int32") if case.tokens else floats
-    return type(sr.Fastest().choose(cell, params, xs)).__name__
+    return taken_for(case._replace(B=case.B // shape.devices))
 
 
 def regret(ms: dict[str, float], name: str) -> float:

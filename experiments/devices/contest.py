@@ -13,7 +13,7 @@ from bench.cases import Answer, Case, Problem, draw, truth
 from bench.contestants import Contestant, by_jax
 from bench.flax import flax_linen
 from bench.nets import Net, contestant
-from bench.ours import WAYS, way_loss
+from bench.ours import WAYS, taken_for, way_loss
 from bench.report import Row
 from bench.scans import scan
 from bench.timing import take_turns
@@ -114,10 +114,7 @@ def contestants(case: Case) -> tuple[list[Contestant], dict[str, str]]:
 
 def ours(case: Case) -> list[Contestant]:
     """The ways back by hand, of which one is what a user gets with nothing set."""
-    cell = CELLS[case.cell](case.H)
-    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X, case.dtype))
-    xs: Any = jax.ShapeDtypeStruct((case.T, case.B, case.X), jnp.dtype(case.dtype))
-    default = type(sr.Fastest().choose(cell, params, xs)).__name__
+    cell, default = CELLS[case.cell](case.H), taken_for(case)
 
     def one(name: str, way: Any, unroll: int = 1) -> Contestant:
         build = by_jax(way_loss(cell, way, unroll=unroll))
