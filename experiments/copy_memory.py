@@ -45,6 +45,7 @@ from jax import Array
 from rich.table import Table
 from shared import memory
 from shared.memory import Cells, Hidden, Net, Runs, Task, Trained
+from shared.page import spread
 from shared.study import Picture, Seeds, Steps, console, figure, save
 
 import scanrnn as sr
@@ -113,10 +114,10 @@ def table_of(runs: Runs, blanks: int) -> Table:
     """Cross entropy and recall, least to largest over the seeds."""
 
     def nats(trained: list[Trained]) -> str:
-        return memory.spread((float(run.score.entropy) for run in trained), ".4f")
+        return spread((float(run.score.entropy) for run in trained), ".4f")
 
     def recalled(trained: list[Trained]) -> str:
-        return memory.spread((float(run.score.shares.mean()) for run in trained), ".0%")
+        return spread((float(run.score.shares.mean()) for run in trained), ".0%")
 
     title = (
         f"copy over {blanks} blanks: without memory {baseline(blanks):.4f} nats, "

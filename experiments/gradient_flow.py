@@ -41,7 +41,8 @@ from jax import Array, lax
 from matplotlib.figure import Figure
 from rich.table import Table
 from shared.char import Batch, Params, draw, init, loss_of_outputs, text, train_each
-from shared.study import Picture, Seed, Steps, console, figure, save
+from shared.page import End, caption, listed, name_ends, page
+from shared.study import Picture, Seed, Steps, console, save
 
 import scanrnn as sr
 
@@ -210,32 +211,65 @@ def table_of(flows: dict[str, tuple[Flow, Flow]], ends: dict[str, str]) -> Table
 
 def draw_picture(flows: dict[str, tuple[Flow, Flow]]) -> Figure:
     """Norms against the lag, solid; the slope that Lyapunov predicts, dotted."""
-    drawing, panels = figure(1, 2, width=11, height=4.8)
+    drawing, panels = page(1, 2, height=4.4)
     for side, panel in enumerate(panels):
         for name, pair in flows.items():
-            flow, colour = pair[side], KINDS[name].colour
-            lags = np.arange(len(flow.norms))
-            shares = flow.norms / flow.norms[0]
-            panel.plot(lags, shares, color=colour, label=name)
-            anchor = min(SETTLED, len(lags) // 3)
-            line = shares[anchor] * np.exp(flow.lyapunov * (lags - anchor))
-            panel.plot(lags, line, ":", color=colour, linewidth=1.2)
-        panel.axhline(FADED, color="0.7", linewidth=0.8)
-        panel.set_yscale("log")
-        panel.set_ylim(1e-9, 1e11)
-        panel.set_xlabel("lag k, steps back from the loss")
-    panels[0].plot([], [], ":", color="0.4", label="slope predicted (Lyapunov)")
-    panels[0].set_title("at initialisation")
-    panels[1].set_title("after training")
+            draw_flow(panel, pair[side], KINDS[name].colour)
+        panel.axhline(FADED, color="0.6", linewidth=0.8)
+        panel.set(yscale="log", xlabel="lag k, steps back from the loss")
+        panel.set_title("after training" if side else "at initialisation")
+    low, high = zip(*(panel.get_ylim() for panel in panels), strict=True)
+    for side, panel in enumerate(panels):
+        panel.set(ylim=(min(low), max(high)), xlim=(0, None))
+        ends = [end_of(name, pair[side]) for name, pair in flows.items()]
+        name_ends(panel, ends, height=3.0)
     panels[0].set_ylabel("norm of dL_T / d state_{T-k}, relative to k = 0")
-    panels[0].legend(fontsize=8, loc="upper left", ncols=2)
-    both = [flow for pair in flows.values() for flow in pair]
-    near = sum(abs(flow.slope - flow.lyapunov) < NEAR for flow in both)
-    drawing.suptitle(
-        "Gradients vanish or explode at the rate of the Lyapunov exponent: "
-        f"{near} of {len(both)} models within {NEAR:.0%} per step"
+    panels[1].set_yticklabels([])
+    drawing.suptitle(headline(flows))
+    caption(
+        drawing,
+        "Beside each name the growth of the gradient per step back, and the step at "
+        f"which it is below {FADED:.0%}\n(grey line, dots). Dotted: the slope that "
+        "the Lyapunov exponent predicts. W_h starts orthogonal, at 0.5 or 2 times "
+        "that; irnn: relu, from the identity.",
     )
     return drawing
+
+
+def headline(flows: dict[str, tuple[Flow, Flow]]) -> str:
+    """What was found, in the measured numbers."""
+    pairs = {n: [abs(f.slope - f.lyapunov) < NEAR for f in p] for n, p in flows.items()}
+    right = [near for pair in pairs.values() for near in pair]
+    said = (
+        "The Lyapunov exponent predicts how fast a gradient vanishes or explodes:\n"
+        f"within {NEAR:.0%} per step in {sum(right)} of {len(right)} models"
+    )
+    missed = [
+        f"the {state} {name}"
+        for name, pair in pairs.items()
+        for state, near in zip(("fresh", "trained"), pair, strict=True)
+        if not near
+    ]
+    return said + (f"; not of {listed(missed)}" if 0 < len(missed) < 4 else "")
+
+
+def draw_flow(axes: Any, flow: Flow, colour: str) -> None:
+    """One model: what was measured, what was predicted, and where 1% is left."""
+    lags, shares = np.arange(len(flow.norms)), flow.norms / flow.norms[0]
+    axes.plot(lags, shares, color=colour, lw=1.4)
+    anchor = min(SETTLED, len(lags) // 3)
+    line = shares[anchor] * np.exp(flow.lyapunov * (lags - anchor))
+    axes.plot(lags[anchor:], line[anchor:], ":", color="black", lw=1)
+    if flow.horizon:
+        axes.plot(flow.horizon, shares[flow.horizon], ".", color=colour, ms=7)
+
+
+def end_of(name: str, flow: Flow) -> End:
+    """The name of a curve, with its rate and horizon, at its last point above 0."""
+    last = int(np.flatnonzero(flow.norms > 0)[-1])
+    left = f"1% at {flow.horizon}" if flow.horizon else "1% not reached"
+    text = f"{name}: {np.exp(flow.slope):.2f}, {left}"
+    return End(text, last, flow.norms[last] / flow.norms[0], KINDS[name].colour)
 
 
 def main(

@@ -45,6 +45,7 @@ from jax import Array
 from rich.table import Table
 from shared import memory
 from shared.memory import Cells, Hidden, Net, Runs, Task, Trained
+from shared.page import spread
 from shared.study import Picture, Seeds, Steps, console, figure, save
 
 import scanrnn as sr
@@ -144,7 +145,7 @@ def adding_table(runs: Runs, length: int) -> Table:
     """Updates and held-out errors, least to largest over the seeds."""
 
     def error(trained: list[Trained]) -> str:
-        return memory.spread(float(run.score) for run in trained)
+        return spread(float(run.score) for run in trained)
 
     title = f"adding, T = {length}: say 1 and the error is {BASELINE:.3f}"
     published = ("Bai et al. 2018, T = 600", PUBLISHED)

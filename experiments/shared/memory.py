@@ -1,7 +1,7 @@
 """What the tests of memory share: the contestants, their training, what is told."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ from rich.table import Table
 import scanrnn as sr
 
 from .beginnings import as_drawn, chrono_gru, chrono_lstm, identity
+from .page import spread
 from .study import fit
 
 CHUNK = 50  # updates that a point of a curve is the mean of
@@ -197,10 +198,3 @@ def draw_curves(axes: Any, runs: Runs) -> None:
             label = None if i else contestant.label
             axes.plot(*curve(run.losses), color=contestant.colour, label=label, lw=1.2)
     axes.set(xlabel="updates", xscale="log")
-
-
-def spread(values: Iterable[float], form: str = ".2g") -> str:
-    """The least and the largest of some numbers; one number if they look the same."""
-    values = list(values)
-    low, high = format(min(values), form), format(max(values), form)
-    return low if low == high else f"{low} to {high}"
