@@ -8,7 +8,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from rich.text import Text
-from shared.page import SMALL, page
+from shared.page import SMALL, caption, page
 
 from .trials import NEAR
 
@@ -43,23 +43,30 @@ def draw(
     found: dict[str, float],
 ) -> Figure:
     """The prompt in colours; below it what two tests say of every method."""
-    drawing, axes = page(2, 2, height=5.0)
+    drawing, axes = page(2, 2, height=5.4)
     grid = axes[0, 0].get_gridspec()
     grid.set_height_ratios((5, 4))
     for unused in axes[0]:
         unused.remove()
     draw_strips(drawing.add_subplot(grid[0, :]), prompt, rows)
     drawing.suptitle(headline(losses, found))
+    caption(
+        drawing,
+        "gradient: the norm of dx, which has no sign. gradient x input: dx times what "
+        "the character differs by from the\naverage one. integrated gradients: the "
+        "same, with dx averaged on the way from average characters to these.\n"
+        "occlusion: what is lost where the character becomes the average one. Grey: "
+        "no gradient; the last ones read, any.",
+    )
     left, right = axes[1]
     draw_bars(left, {name: values[0] for name, values in losses.items()}, "%.1f")
     left.set(
-        title="Replace the character ranked first",
+        title="What is lost where the character\nranked first is replaced?",
         xlabel="log-probability lost, nats (more: a better ranking)",
     )
     draw_bars(right, {n: 100 * found[n] for n in losses if n in found}, "%.0f %%")
     right.set(
-        title=f"Before a closing quotation mark: is the opening\n"
-        f"one ranked first of all but the last {NEAR}?",
+        title=f"Is the opening quotation mark\nranked first before the last {NEAR}?",
         xlabel="% of quotations (more: a better ranking)",
         yticklabels=[],
     )
@@ -104,9 +111,8 @@ def draw_strips(axes: Any, prompt: str, rows: dict[str, np.ndarray]) -> None:
     axes.text(early - 0.3, -len(rows), f"the last {NEAR} \u2192", ha="right", va="top")
     axes.set(xlim=(0, len(prompt)), ylim=(-len(rows), 0))
     axes.set_title(
-        "Which characters move the prediction of the next one? Red: they make it "
-        "likelier, blue: less likely\n(gradient: its length, which has no sign). "
-        f"Framed: the largest before the last {NEAR}"
+        "Which characters move the prediction of the next one? Red: they make it\n"
+        f"likelier, blue: less likely. Framed: the largest before the last {NEAR}"
     )
     axes.set_xlabel("characters that were read, the latest at the right")
     axes.set_xticks([])
