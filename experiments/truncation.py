@@ -144,7 +144,7 @@ def draw_picture(rows: list[Row]) -> Figure:
         "line. The gradient of a step's loss goes back k2 steps.\n"
         "Sliding window (k1 = 1): it does so from every step. Chunks (k1 = k2): the "
         "sequence is cut into pieces of k2 steps,\nand from the first steps of a "
-        "piece it goes back less.",
+        f"piece it goes back less. Nothing is drawn below {FLOOR:g}.",
     )
     return drawing
 
