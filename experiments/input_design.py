@@ -18,11 +18,11 @@ three forward passes. (By the matrix products it is two: the gradients of the we
 are not computed, which the last table proves on the compiled programs.)
 
 Answer, of 100 targets each after 500 updates or 1500 evaluations: the gradient reaches
-100 trajectories of an RNN, 100 of a GRU and 44 of an LSTM, search none; and 72 words,
+100 trajectories of an RNN, 100 of a GRU and 44 of an LSTM, search none; and 74 words,
 search 37 by changes to the best so far and 7 by fresh draws. The model, writing on its
-own, continues all 72 prompts with the word. Asked for dx alone, no way back computes a
+own, continues all 74 prompts with the word. Asked for dx alone, no way back computes a
 product of a weight's shape, the block-wise ways and `Autodiff` included, and the FLOP
-of the gradient fall by 26 to 33%. The gradient's rate, temperature and noise were tuned
+of the gradient fall by 11 to 33%. The gradient's rate, temperature and noise were tuned
 on these targets, the searches not at all: read the gap so. The default run takes 160 s
 of CPU time.
 """

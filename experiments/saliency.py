@@ -112,7 +112,7 @@ def main(
     losses = deletion(reader, asked, every, counts, seed)
     found = ask_quotations(reader, length, seed)
     show_table(counts, losses, found)
-    save(draw(prompt, rows, counts, losses, by_gradient, found), picture, "saliency")
+    save(draw(prompt, rows, losses, found), picture, "saliency")
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ from typing import Annotated, Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import typer
 from jax import Array
 from jax.flatten_util import ravel_pytree
@@ -30,14 +31,18 @@ from matplotlib.figure import Figure
 from rich.progress import track
 from rich.table import Table
 from shared.char import Batch, Params, Units, loss_of_outputs, progress, train_cells
-from shared.study import COLOURS, Picture, Seed, Steps, console, figure, save
+from shared.page import caption, page, spread
+from shared.study import Picture, Seed, Steps, console, save
 
 import scanrnn as sr
 
 EVERY = (1, 8, None)  # k1; None: as k2
-NAMES = {1: "k1 = 1, sliding window", 8: "k1 = 8", None: "k1 = k2, chunks"}
-STYLES = {1: "-", 8: "--", None: ":"}
 ENOUGH = 0.99
+SHOWN: dict[int | None, dict[str, str]] = {  # of them in the picture
+    None: {"color": "C3", "ls": ":"},
+    1: {"color": "C0", "ls": "-"},
+}
+FLOOR = 1e-5  # of 1 - cosine, below which float32 tells little
 
 
 class Row(NamedTuple):
@@ -114,38 +119,76 @@ def needed(rows: list[Row], name: str, trained: bool, every: int | None = 1) -> 
 
 
 def draw_picture(rows: list[Row]) -> Figure:
-    """1 - cosine against k2: a panel for the fresh models, one for the trained."""
-    drawing, panels = figure(1, 2, width=10.5, height=4.6)
+    """1 - cosine against k2: a column a cell, fresh models above the trained ones."""
     names = list(dict.fromkeys(row.cell for row in rows))
-    for trained, panel in enumerate(panels):
-        for name in names:
-            for every in EVERY:
-                key = (name, bool(trained), every)
-                mine = [r for r in rows if r[:3] == key and r.cosine < 1 - 1e-6]
-                panel.plot(
-                    [r.back for r in mine],
-                    [1 - r.cosine for r in mine],
-                    STYLES[every],
-                    color=COLOURS[name],
-                    marker="o",
-                    markersize=3,
-                    label=f"{name}, {NAMES[every]}" if every == 1 else None,
-                )
-        panel.axhline(1 - ENOUGH, color="0.7", linewidth=0.8)
-        panel.set_xscale("log", base=2)
-        panel.set_yscale("log")
-        panel.set_ylim(1e-5, 1.5)
-        panel.set_xlabel("k2, steps that a window reaches back")
-        panel.set_title("after training" if trained else "at initialisation")
-    panels[0].set_ylabel("1 - cosine with the full gradient")
-    for every in EVERY[1:]:
-        panels[0].plot([], [], STYLES[every], color="0.4", label=NAMES[every])
-    panels[0].legend(fontsize=8)
-    text_of = ", ".join(f"{name} {needed(rows, name, True)}" for name in names)
-    drawing.suptitle(
-        f"Steps back for a cosine of {ENOUGH} once trained (sliding): {text_of}"
+    drawing, panels = page(2, len(names), height=4.8)
+    panels = np.reshape(panels, (2, -1))
+    for trained in (False, True):
+        for name, panel in zip(names, panels[int(trained)], strict=True):
+            draw_model(panel, rows, name, trained)
+            panel.sharey(panels[0, 0])
+            panel.set_title(f"{name}, {'trained' if trained else 'at initialisation'}")
+        panels[int(trained), 0].set_ylabel(
+            "1 - cosine with the full gradient\n(lower: less is lost)"
+        )
+    for panel in panels[1]:
+        panel.set_xlabel("k2, steps back")
+    for every, name in ((None, "chunks (k1 = k2)"), (1, "sliding window (k1 = 1)")):
+        at = (0.04, 0.16 if every is None else 0.04)
+        look = {"color": SHOWN[every]["color"], "xycoords": "axes fraction"}
+        panels[0, 0].annotate(name, at, **look)
+    drawing.suptitle(headline(rows, names))
+    caption(
+        drawing,
+        f"Circled: from this k2 on the cosine is at least {ENOUGH}, below the grey "
+        "line. The gradient of a step's loss goes back k2 steps.\n"
+        "Sliding window (k1 = 1): it does so from every step. Chunks (k1 = k2): the "
+        "sequence is cut into pieces of k2 steps,\nand from the first steps of a "
+        f"piece it goes back less. Nothing is drawn below {FLOOR:g}.",
     )
     return drawing
+
+
+def headline(rows: list[Row], names: list[str]) -> str:
+    """What was found, in the measured numbers."""
+
+    def reach(trained: bool, every: int | None) -> str:
+        return spread((needed(rows, name, trained, every) for name in names), "d")
+
+    return (
+        f"Once trained, a sliding window of {reach(True, 1)} steps has a cosine of "
+        f"{ENOUGH} with the full gradient,\nchunks need {reach(True, None)}; "
+        f"before training a window needs {reach(False, 1)}"
+    )
+
+
+def draw_model(axes: Any, rows: list[Row], name: str, trained: bool) -> None:
+    """A window and chunks, and where either is near enough."""
+    for every, look in SHOWN.items():
+        mine = [
+            r for r in rows if (r.cell, r.trained, r.every) == (name, trained, every)
+        ]
+        lost = {r.back: max(1 - r.cosine, FLOOR) for r in mine}
+        lost = {back: value for back, value in lost.items() if value > FLOOR}
+        axes.plot(list(lost), list(lost.values()), lw=1.4, ms=3, marker="o", **look)
+        enough = needed(rows, name, trained, every)
+        if enough in lost:
+            ring = {"ms": 9, "mfc": "none", "color": look["color"]}
+            axes.plot(enough, lost[enough], "o", **ring)
+            axes.annotate(
+                f"{enough}",
+                (enough, lost[enough]),
+                xytext=(7, 3) if every is None else (-7, -3),
+                textcoords="offset points",
+                ha="left" if every is None else "right",
+                va="bottom" if every is None else "top",
+                color=look["color"],
+            )
+    axes.axhline(1 - ENOUGH, color="0.6", linewidth=0.8)
+    axes.set_xscale("log", base=2)
+    axes.set(yscale="log", ylim=(FLOOR, 1.5))
+    ticks = sorted({row.back for row in rows if row.back & (row.back - 1) == 0})
+    axes.set_xticks(ticks, [str(tick) for tick in ticks])
 
 
 def main(

@@ -32,11 +32,18 @@ from jax import Array
 from matplotlib.figure import Figure
 from rich.table import Table
 from shared.char import Batch, Params, Units, loss_of_outputs, progress, train_cells
-from shared.study import COLOURS, Picture, Seed, Steps, console, figure, save
+from shared.page import blank, spread
+from shared.study import Picture, Seed, Steps, console, save
 
 import scanrnn as sr
 
 LEAVES = ("w_h", "w_x")
+WORDS = {  # in which the picture says what was dropped
+    "outputs but the last": "the last step's output alone",
+    "time": "without the stream through time",
+    "time in h (da_prev)": "without its part in h (da_prev)",
+    "time in c (dc_prev)": "without its part in c (dc_prev)",
+}
 MEASURED = 8  # batches of the training that are measured at once: less noise
 
 
@@ -157,45 +164,66 @@ def middle(values: np.ndarray) -> float:
 def draw_picture(
     streams: dict[str, Streams], found: dict[str, dict[str, Lost]]
 ) -> Figure:
-    """Norms by step; the angle between the streams; cosines without one of them."""
-    drawing, (norms, angles, bars) = figure(1, 3, width=13, height=4.4)
-    for name, one in streams.items():
-        steps = np.arange(1, len(one.output) + 1)
-        norms.plot(steps, one.output, ":", color=COLOURS[name])
-        norms.plot(steps, one.time, "--", color=COLOURS[name])
-        norms.plot(steps, one.total, color=COLOURS[name], label=name)
-        angles.plot(steps, one.angle, color=COLOURS[name], label=name)
-    for style, what in ((":", "from output"), ("--", "through time"), ("-", "sum")):
-        norms.plot([], [], style, color="0.4", label=what)
-    norms.set_ylim(bottom=0)
-    norms.set_ylabel("norm over the batch")
-    norms.set_title("the streams at h, step by step")
-    norms.legend(fontsize=8, ncols=2)
-    angles.axhline(90, color="0.7", linewidth=0.8)
-    angles.set_ylim(0, 180)
-    angles.set_ylabel("degrees")
-    angles.set_title("angle between the two streams")
-    for panel in (norms, angles):
-        panel.set_xlabel("step t")
+    """Norms by step, a panel a cell; below them cosines without one of the streams."""
+    drawing = blank(height=5.4)
+    parts: Any = drawing.subfigures(2, 1, height_ratios=(5, 6))
+    above, below = parts
+    panels = np.atleast_1d(above.subplots(1, len(streams), sharey=True))
+    for panel, (name, one) in zip(panels, streams.items(), strict=True):
+        draw_norms(panel, one, named=panel is panels[0])
+        panel.set(title=name, xlabel="step t")
+    panels[0].set_ylim(bottom=0)
+    panels[0].set_ylabel("gradient of h at step t:\nnorm over the batch")
+    draw_cosines(below.subplots(), found)
+    drawing.suptitle(headline(streams, found))
+    return drawing
+
+
+def headline(streams: dict[str, Streams], found: dict[str, dict[str, Lost]]) -> str:
+    """What was found, in the measured numbers."""
+    cosines = [by_name["time"].cosine["w_h"] for by_name in found.values()]
+    angles = [middle(one.angle) for one in streams.values()]
+    return (
+        "Forget what comes back through time, and dW_h keeps a cosine of "
+        f"{spread(cosines, '.2f')}\nwith the true one. The two streams meet at an "
+        f"angle of {spread(angles, '.0f')} degrees, at every step"
+    )
+
+
+def draw_norms(axes: Any, one: Streams, *, named: bool) -> None:
+    """Both streams and their sum, by step."""
+    steps = np.arange(1, len(one.output) + 1)
+    at = len(steps) // 2
+    for values, look, name in (
+        (one.total, {"color": "black", "ls": "-"}, "their sum"),
+        (one.time, {"color": "C0", "ls": "--"}, "through time"),
+        (one.output, {"color": "C3", "ls": ":"}, "from its output"),
+    ):
+        axes.plot(steps, values, lw=1.4, **look)
+        if named:
+            where = (steps[at], values[at - 2 : at + 3].min())
+            under = {"xytext": (0, -3), "textcoords": "offset points", "va": "top"}
+            axes.annotate(name, where, ha="center", color=look["color"], **under)
+
+
+def draw_cosines(axes: Any, found: dict[str, dict[str, Lost]]) -> None:
+    """One bar for each cell and for each stream that can be dropped."""
     labels, values, colours = [], [], []
     for cell, by_name in found.items():
         for name, lost in by_name.items():
-            labels.append(f"{cell}: {name}")
+            labels.append(f"{cell}: {WORDS[name]}")
             values.append(lost.cosine["w_h"])
-            colours.append(COLOURS[cell])
-    bars.barh(labels, values, color=colours)
-    bars.invert_yaxis()
-    bars.set_xlim(min(0.0, *values), 1)
-    bars.set_xlabel("cosine with the true dW_h")
-    bars.set_title("without one stream")
-    worst, best = (
-        f(v["time"].cosine["w_h"] for v in found.values()) for f in (min, max)
+            colours.append("C3" if name == "outputs but the last" else "C0")
+    bars = axes.barh(labels, values, color=colours)
+    axes.bar_label(bars, fmt="%.2f", padding=3)
+    axes.invert_yaxis()
+    axes.axvline(0, color="black", lw=0.8)
+    axes.set_xlim(min(0.0, *values) - 0.14, 1.1)
+    axes.set_xlabel(
+        "cosine with the true dW_h\n"
+        "(1: the same direction, 0: at right angles to it, below 0: against it)"
     )
-    drawing.suptitle(
-        "Both streams carry weight: without the one through time, dW_h keeps "
-        f"a cosine of {worst:.2f} to {best:.2f} with the true one"
-    )
-    return drawing
+    axes.set_title("dW_h where one stream is dropped")
 
 
 def main(

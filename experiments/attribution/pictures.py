@@ -8,19 +8,12 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from rich.text import Text
-from shared.study import figure
+from shared.page import SMALL, caption, page
 
 from .trials import NEAR
 
 SHADE = 0.4  # of 0.5: black stays legible on the darkest
-STYLES = {
-    "gradient": "C1",
-    "gradient x input": "C0",
-    "integrated gradients": "C3",
-    "occlusion": "C2",
-    "the last ones": "0.45",
-    "random": "0.75",
-}
+CONTROLS = ("the last ones", "random")
 
 
 def colours(values: np.ndarray) -> list[str]:
@@ -43,51 +36,40 @@ def strip(prompt: str, values: np.ndarray) -> Text:
     return text
 
 
-def draw_strips(axes: Any, prompt: str, rows: dict[str, np.ndarray]) -> None:
-    """The same for the picture: one row per method."""
-    size = min(11.0, 620 / len(prompt))
-    for row, values in enumerate(rows.values()):
-        for step, colour in enumerate(colours(values)):
-            axes.add_patch(Rectangle((step, -row - 0.9), 1, 0.8, color=colour))
-            axes.text(
-                step + 0.5,
-                -row - 0.52,
-                visible(prompt[step]),
-                family="monospace",
-                size=size,
-                ha="center",
-                va="center",
-            )
-    axes.set(xlim=(0, len(prompt)), ylim=(-len(rows), 0))
-    axes.set_title(
-        "red: makes the prediction likelier, blue: less likely; "
-        "the gradient is a magnitude",
-        fontsize=10,
-    )
-    axes.set_xlabel("characters of the prompt, one step of time each")
-    axes.set_xticks([])
-    axes.set_yticks([-0.5 - row for row in range(len(rows))], list(rows))
-    axes.tick_params(length=0)
-    axes.spines[:].set_visible(False)
-
-
 def draw(
     prompt: str,
     rows: dict[str, np.ndarray],
-    counts: list[int],
     losses: dict[str, list[float]],
-    far: dict[str, np.ndarray],
     found: dict[str, float],
 ) -> Figure:
-    """The prompt in colours; below it what is lost, reached and found."""
-    drawing, axes = figure(2, 3, width=13, height=7.2)
+    """The prompt in colours; below it what two tests say of every method."""
+    drawing, axes = page(2, 2, height=5.4)
+    grid = axes[0, 0].get_gridspec()
+    grid.set_height_ratios((5, 4))
     for unused in axes[0]:
         unused.remove()
-    draw_strips(drawing.add_subplot(axes[0, 0].get_gridspec()[0, :]), prompt, rows)
+    draw_strips(drawing.add_subplot(grid[0, :]), prompt, rows)
     drawing.suptitle(headline(losses, found))
-    draw_losses(axes[1, 0], counts, losses)
-    draw_reach(axes[1, 1], far)
-    draw_found(axes[1, 2], found)
+    caption(
+        drawing,
+        "gradient: the norm of dx, which has no sign. gradient x input: dx times what "
+        "the character differs by from the\naverage one. integrated gradients: the "
+        "same, with dx averaged on the way from average characters to these.\n"
+        "occlusion: what is lost where the character becomes the average one. Grey: "
+        "no gradient; the last ones read, any.",
+    )
+    left, right = axes[1]
+    draw_bars(left, {name: values[0] for name, values in losses.items()}, "%.1f")
+    left.set(
+        title="What is lost where the character\nranked first is replaced?",
+        xlabel="log-probability lost, nats (more: a better ranking)",
+    )
+    draw_bars(right, {n: 100 * found[n] for n in losses if n in found}, "%.0f %%")
+    right.set(
+        title=f"Is the opening quotation mark\nranked first before the last {NEAR}?",
+        xlabel="% of quotations (more: a better ranking)",
+        yticklabels=[],
+    )
     return drawing
 
 
@@ -101,52 +83,48 @@ def headline(losses: dict[str, list[float]], found: dict[str, float]) -> str:
     if name not in found:
         return first
     return (
-        f"{first};\nbefore a closing quotation mark they point at the opening one in "
-        f"{found[name]:.0%} of cases"
+        f"{first};\nof the characters before the last {NEAR} they rank the opening "
+        f"quotation mark first in {found[name]:.0%} of cases"
     )
 
 
-def draw_losses(axes: Any, counts: list[int], losses: dict[str, list[float]]) -> None:
-    """What the prediction loses, against how many characters were replaced."""
-    for name, values in losses.items():
-        axes.plot(counts, values, "o-", color=STYLES[name], label=name, markersize=4)
-    axes.set(
-        title="The largest are replaced first",
-        xlabel="characters replaced",
-        ylabel="lost log-probability, nats",
-        xscale="log",
-        xticks=counts,
-        xticklabels=counts,
+def draw_strips(axes: Any, prompt: str, rows: dict[str, np.ndarray]) -> None:
+    """A row for each method; a frame around the largest before the last few."""
+    size = min(SMALL, 350 / len(prompt))
+    early = max(1, len(prompt) - NEAR)
+    for row, values in enumerate(rows.values()):
+        for step, colour in enumerate(colours(values)):
+            axes.add_patch(Rectangle((step, -row - 0.9), 1, 0.8, color=colour, lw=0))
+            axes.text(
+                step + 0.5,
+                -row - 0.52,
+                visible(prompt[step]),
+                family="monospace",
+                size=size,
+                ha="center",
+                va="center",
+            )
+        largest = int(values[:early].argmax())
+        frame = Rectangle((largest, -row - 0.9), 1, 0.8, fill=False, lw=1.6, zorder=3)
+        axes.add_patch(frame)
+    axes.axvline(early, color="black", lw=0.8, ls="--")
+    axes.text(early - 0.3, -len(rows), f"the last {NEAR} \u2192", ha="right", va="top")
+    axes.set(xlim=(0, len(prompt)), ylim=(-len(rows), 0))
+    axes.set_title(
+        "Which characters move the prediction of the next one? Red: they make it\n"
+        f"likelier, blue: less likely. Framed: the largest before the last {NEAR}"
     )
-    axes.minorticks_off()
-    axes.set_ylim(top=1.6 * axes.get_ylim()[1])
-    axes.legend(fontsize=7, ncols=2, loc="upper left", columnspacing=1)
+    axes.set_xlabel("characters that were read, the latest at the right")
+    axes.set_xticks([])
+    axes.set_yticks([-0.5 - row for row in range(len(rows))], list(rows))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
 
 
-def draw_reach(axes: Any, far: dict[str, np.ndarray]) -> None:
-    """How much of all attribution lies how far back."""
-    for name, values in far.items():
-        share = np.abs(values).mean(1)[::-1] / np.abs(values).mean(1).sum()
-        steps = np.arange(1, len(share) + 1)
-        axes.plot(steps, share, color=STYLES[name], label=name)
-    axes.set(
-        title="How far back it reaches",
-        xlabel="characters before the prediction",
-        ylabel="share of all attribution (magnitudes)",
-        xscale="log",
-        yscale="log",
-    )
-    axes.legend(fontsize=8)
-
-
-def draw_found(axes: Any, found: dict[str, float]) -> None:
-    """How often the mark that opened the quotation stands out."""
-    names = list(found)[::-1]
-    values = [100 * found[name] for name in names]
-    bars = axes.barh(names, values, color=[STYLES[name] for name in names])
-    axes.bar_label(bars, fmt="%.0f %%", padding=3)
-    axes.set(
-        title=f"The opening mark is the largest\nof all but the last {NEAR}",
-        xlabel="share of quotations, %",
-        xlim=(0, 125),
-    )
+def draw_bars(axes: Any, values: dict[str, float], form: str) -> None:
+    """A bar a method; the two controls, which need no gradient, in grey."""
+    shades = ["0.7" if name in CONTROLS else "C0" for name in values]
+    bars = axes.barh(list(values), list(values.values()), color=shades)
+    axes.bar_label(bars, fmt=form, padding=3)
+    axes.invert_yaxis()
+    axes.margins(x=0.2)

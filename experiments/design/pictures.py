@@ -1,12 +1,14 @@
 """What was designed, what was reached at which price, and what was not computed."""
 
+import textwrap
 from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jax import Array
 from matplotlib.figure import Figure
-from shared.study import COLOURS, figure
+from shared.page import End, listed, name_ends, page, spread
+from shared.study import COLOURS
 
 from .methods import COST, Designed
 from .programs import Program
@@ -24,49 +26,73 @@ def draw(
     emitted: Array,
 ) -> Figure:
     """One trajectory; what was reached of both tasks; what the programs compute."""
-    drawing, axes = figure(2, 2, width=12, height=8)
+    drawing, axes = page(2, 2, height=6.0)
     drawing.suptitle(headline(by_words, found["gru"]))
     draw_example(axes[0, 0], wanted, emitted)
-    for name, methods in found.items():
-        draw_reached(axes[0, 1], methods, name, COLOURS[name])
-    axes[0, 1].set_title(f"Trajectories: mean squared error below {GOAL:g}")
-    draw_reached(axes[1, 0], by_words, "words", "C0")
-    axes[1, 0].set_title(f"Words of {WORD} letters after {PROMPT} designed characters")
+    curves = {
+        f"{name}, {method}": (one, LINES[method], COLOURS[name])
+        for name, methods in found.items()
+        for method, one in methods.items()
+    }
+    draw_reached(axes[0, 1], curves)
+    axes[0, 1].set_title(f"Trajectories reached:\nmean squared error below {GOAL:g}")
+    curves = {m: (one, LINES[m], COLOURS["gru"]) for m, one in by_words.items()}
+    draw_reached(axes[1, 0], curves)
+    axes[1, 0].set_title(
+        f"Words of {WORD} letters reached: a trained GRU\nwrites the word after "
+        f"{PROMPT} designed characters"
+    )
     draw_programs(axes[1, 1], compared)
     return drawing
 
 
 def draw_example(axes: Any, wanted: Array, emitted: Array) -> None:
     """One target and what the network emits for the designed input."""
+    axes.plot(wanted, color="0.75", linewidth=5)
     for k in range(OUTPUTS):
-        label = ("wanted", "emitted") if k == 0 else (None, None)
-        axes.plot(wanted[:, k], color="0.7", linewidth=4, label=label[0])
-        axes.plot(emitted[:, k], color=f"C{k}", label=label[1])
+        axes.plot(emitted[:, k], color="black", lw=1.2, ls=("-", "--")[k % 2])
     error = float(jnp.mean((emitted - wanted) ** 2))
     axes.set(
-        title=f"A GRU emits the first target (error {error:.0e})",
+        title="Both outputs of a GRU, wanted (grey)\nand emitted (black): "
+        f"error {error:.0e}",
         xlabel="step",
-        ylabel=f"the {OUTPUTS} outputs of the network",
+        ylabel="output",
     )
-    axes.legend(fontsize=8)
 
 
-def draw_reached(
-    axes: Any, methods: dict[str, Designed], name: str, colour: Any
-) -> None:
-    """The share of targets reached against the evaluations paid."""
-    for method, found in methods.items():
-        share = 100 * found.reached.mean(1)
-        steps = np.arange(1, len(share) + 1)
-        label = f"{name}, {method}"
-        axes.plot(steps, share, LINES[method], color=colour, label=label)
+def draw_reached(axes: Any, curves: dict[str, tuple[Designed, str, str]]) -> None:
+    """The share of targets reached against the evaluations paid.
+
+    Curves that never leave 0 lie on one another: they are one grey line.
+    """
+    never = [name for name, (one, _, _) in curves.items() if not one.reached.any()]
     axes.set(
         xlabel=f"forward passes per target (an update counts as {COST})",
-        ylabel="targets reached, %",
+        ylabel="targets reached, % (more: better)",
         xscale="log",
         ylim=(-3, 103),
     )
-    axes.legend(fontsize=7, loc="upper left")
+    ends = []
+    for name, (one, style, colour) in curves.items():
+        share = 100 * one.reached.mean(1)
+        steps = np.arange(1, len(share) + 1)
+        if name not in never:
+            axes.plot(steps, share, style, color=colour)
+            ends.append(End(f"{name}: {share[-1]:.0f}", steps[-1], share[-1], colour))
+    if never:
+        axes.plot((1, len(share)), (0, 0), color="0.5", ls="--")
+        said = textwrap.fill("none by " + listed(grouped(never)), width=18)
+        axes.text(1.2, 3, said, color="0.35", va="bottom")
+    name_ends(axes, ends, height=2.0)
+
+
+def grouped(names: list[str]) -> list[str]:
+    """Cells that share a method: from a, x and b, x to x (a and b)."""
+    cells: dict[str, list[str]] = {}
+    for name in names:
+        cell, _, method = name.rpartition(", ")
+        cells.setdefault(method, []).append(cell)
+    return [f"{method} ({listed(of)})" for method, of in cells.items()]
 
 
 def headline(by_words: dict[str, Designed], by_gru: dict[str, Designed]) -> str:
@@ -76,25 +102,29 @@ def headline(by_words: dict[str, Designed], by_gru: dict[str, Designed]) -> str:
         for found in (by_gru, by_words)
     ]
     return (
-        f"Of {by_words['gradient'].reached.shape[1]} targets each, the gradient of the "
-        f"inputs reaches {counts[0][0]} trajectories (GRU) and {counts[1][0]} words;\n"
-        f"local search with as many evaluations {counts[0][1]} and {counts[1][1]}"
+        f"Of {by_words['gradient'].reached.shape[1]} targets each, the gradient by the "
+        f"inputs reaches {counts[0][0]} trajectories (GRU) and {counts[1][0]} words,\n"
+        f"local search with as many forward passes {counts[0][1]} and {counts[1][1]}; "
+        "no weight is changed"
     )
 
 
 def draw_programs(axes: Any, compared: dict[str, tuple[Program, Program]]) -> None:
     """FLOP of the gradient by xs alone beside that by both."""
     places = np.arange(len(compared))
-    for shift, index, label in ((-0.2, 1, "by params and xs"), (0.2, 0, "by xs alone")):
-        found = [pair[index] for pair in compared.values()]
-        bars = axes.bar(
-            places + shift, [p.flops / 1e3 for p in found], 0.4, label=label
-        )
-        axes.bar_label(bars, [f"{p.of_weights}" for p in found], fontsize=9)
-    axes.set_xticks(places, list(compared), fontsize=8)
+    alone, both = zip(*compared.values(), strict=True)
+    saved = [100 * (1 - a.flops / b.flops) for a, b in compared.values()]
+    looks = {"edgecolor": "black", "height": 0.38}
+    grey = axes.barh(places - 0.2, [p.flops / 1e3 for p in both], color="0.8", **looks)
+    blue = axes.barh(places + 0.2, [p.flops / 1e3 for p in alone], color="C0", **looks)
+    nothing = [""] * (len(compared) - 1)
+    axes.bar_label(grey, ["by weights and inputs", *nothing], padding=3)
+    axes.bar_label(blue, ["by inputs alone", *nothing], padding=3)
+    axes.set_yticks(places, list(compared))
+    axes.invert_yaxis()
+    computed = sum(p.of_weights for p in alone)
     axes.set(
-        title="On each bar: products of the shape of a weight",
-        ylabel="1000 FLOP of a small GRU's gradient",
+        title=f"The gradient by the inputs alone takes {spread(saved, '.0f')}% fewer\n"
+        f"operations: {computed or 'no'} products for a weight's gradient",
+        xlabel="1000 operations (FLOP) of a small GRU's gradient",
     )
-    axes.margins(y=0.35)
-    axes.legend(fontsize=8)

@@ -1,7 +1,7 @@
 """What the tests of memory share: the contestants, their training, what is told."""
 
 import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -13,6 +13,7 @@ from rich.table import Table
 import scanrnn as sr
 
 from .beginnings import as_drawn, chrono_gru, chrono_lstm, identity
+from .page import End, spread
 from .study import fit
 
 CHUNK = 50  # updates that a point of a curve is the mean of
@@ -35,6 +36,7 @@ class Contestant(NamedTuple):
 
     label: str
     colour: str
+    style: str  # of a line
     cell: Callable[[int], sr.Cell]
     begin: Callable[[Any, Array, int], Any]
     widening: int
@@ -70,10 +72,10 @@ def relu(hidden_size: int) -> sr.Cell:
 
 
 CONTESTANTS = {
-    "rnn": Contestant("tanh RNN, orthogonal", "C3", sr.rnn, as_drawn, 2),
-    "irnn": Contestant("ReLU RNN, identity", "C1", relu, identity, 2),
-    "gru": Contestant("GRU", "C0", sr.gru, chrono_gru, 1),
-    "lstm": Contestant("LSTM", "C2", sr.lstm, chrono_lstm, 1),
+    "rnn": Contestant("tanh RNN, orthogonal", "C3", "-.", sr.rnn, as_drawn, 2),
+    "irnn": Contestant("ReLU RNN, identity", "C1", ":", relu, identity, 2),
+    "gru": Contestant("GRU", "C0", "-", sr.gru, chrono_gru, 1),
+    "lstm": Contestant("LSTM", "C2", "--", sr.lstm, chrono_lstm, 1),
 }
 
 
@@ -189,18 +191,14 @@ def curve(losses: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return size * (1 + np.arange(len(means))), means
 
 
-def draw_curves(axes: Any, runs: Runs) -> None:
-    """One line a run; one entry in the legend a contestant."""
+def draw_curves(axes: Any, runs: Runs) -> list[End]:
+    """One line a run, a style a contestant; their names, at the longest run's end."""
+    ends = []
     for name, trained in runs.items():
-        for i, run in enumerate(trained):
-            contestant = CONTESTANTS[name]
-            label = None if i else contestant.label
-            axes.plot(*curve(run.losses), color=contestant.colour, label=label, lw=1.2)
+        one = CONTESTANTS[name]
+        for run in trained:
+            axes.plot(*curve(run.losses), one.style, color=one.colour, lw=1.1)
+        at, losses = curve(max((run.losses for run in trained), key=len))
+        ends.append(End(one.label, at[-1], losses[-1], one.colour))
     axes.set(xlabel="updates", xscale="log")
-
-
-def spread(values: Iterable[float], form: str = ".2g") -> str:
-    """The least and the largest of some numbers; one number if they look the same."""
-    values = list(values)
-    low, high = format(min(values), form), format(max(values), form)
-    return low if low == high else f"{low} to {high}"
+    return ends

@@ -175,7 +175,8 @@ def test_main_makes_its_picture(tmp_path, capsys, monkeypatch, counts):
     said = capsys.readouterr().out
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert "completeness of 3 held-out prompts" in said
-    assert all(name in said for name in attribution.pictures.STYLES)
+    methods = ("gradient", "integrated gradients", "occlusion")
+    assert all(name in said for name in methods + attribution.pictures.CONTROLS)
 
 
 @pytest.mark.parametrize("prompt", ["", "a ☃"])
