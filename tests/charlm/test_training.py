@@ -19,6 +19,7 @@ from scanrnn.charlm.events import Compared, Evaluated, Stepped
 from scanrnn.charlm.gradients import compare_gradients
 from scanrnn.charlm.loop import prepare
 from scanrnn.charlm.model import model_of
+from scanrnn.charlm.optimiser import optimiser
 from scanrnn.charlm.schedule import MOST_STEPS, steps_per_call
 from scanrnn.charlm.streams import Window, cut_window
 from scanrnn.charlm.train import (
@@ -26,7 +27,6 @@ from scanrnn.charlm.train import (
     evaluator,
     init_state,
     learning_rate,
-    optimiser,
     updater,
 )
 
@@ -278,7 +278,7 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 
 
 def test_weights_decay_and_biases_do_not():
-    transform = optimiser(clip=1.0, weight_decay=0.5)
+    transform = optimiser("adamw", clip=1.0, weight_decay=0.5)
     params = {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}
     zeros = jax.tree.map(jnp.zeros_like, params)
     updates, _ = transform.update(zeros, transform.init(params), params)

@@ -83,6 +83,15 @@ class Placement(NamedTuple):
             lambda index: np.array(value[index]),
         )
 
+    def spread(self, gates: Array) -> Array:
+        """Gates (G, ...) cut along the first axis, if that can be; what follows is cut.
+
+        Each device then works on its own gates, and XLA gathers the results.
+        """
+        if self.mesh.size == 1 or gates.shape[0] % self.mesh.size:
+            return gates
+        return lax.with_sharding_constraint(gates, self.sharding(STATE))
+
     def differentiate(self, loss: Callable[..., tuple[Array, Any]]) -> Differentiated:
         """`jax.value_and_grad` of a mean over streams, with one collective.
 
