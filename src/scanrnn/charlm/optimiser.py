@@ -30,12 +30,13 @@ from .model import CharParams
 
 BETAS = (0.9, 0.99)  # 0.99: runs are short, the second moment must settle early
 MOMENTUM = 0.95  # μ
-# a, b, c of (3): five rounds bring singular values from 0.01 to 1 near 1.
+# a, b, c of (3): three rounds bring singular values of 0.02 to 1 into 0.68 to 1.21.
 COEFFICIENTS = (3.4445, -4.7750, 2.0315)
-ROUNDS = 5
+ROUNDS = 3  # Jordan takes five, in bfloat16; smaller ones then rise, too
 RMS = 0.2  # ρ
 
-Spread = Callable[[Array], Array]  # gates (G, H, H) -> the same, on several devices
+# A function of gates (G, H, H), and those -> what it makes of them, by several devices.
+Spread = Callable[[Callable[[Array], Array], Array], Array]
 
 
 class MuonState(NamedTuple):
@@ -44,6 +45,7 @@ class MuonState(NamedTuple):
     momentum: Any
 
 
+@functools.cache
 def optimiser(
     name: str, clip: float, weight_decay: float
 ) -> optax.GradientTransformationExtraArgs:
@@ -51,28 +53,17 @@ def optimiser(
 
     Its learning rate is 1: the step scales the updates by `learning_rate`, which
     follows the progress of the run and not a count of updates. Its ``update`` takes
-    ``spread=``, which lays the gates of a matrix over several devices.
+    ``spread=``, by which several devices share the gates of a matrix.
     """
-    return _optimiser(name, clip, weight_decay)
-
-
-@functools.cache
-def _optimiser(
-    name: str, clip: float, weight_decay: float
-) -> optax.GradientTransformationExtraArgs:
     adamw = optax.adamw(1.0, *BETAS, weight_decay=weight_decay, mask=_matrices)
-    if name == "muon":
-        decayed = optax.chain(
-            scale_by_muon(),
-            optax.add_decayed_weights(weight_decay),
-            optax.scale(-1.0),
-        )
-        kinds = {"adamw": adamw, "muon": decayed}
-        return optax.chain(
-            optax.clip_by_global_norm(clip), optax.partition(kinds, _kinds)
-        )
+    if name == "adamw":
+        moved = adamw
+    else:
+        decay = optax.add_decayed_weights(weight_decay)
+        muon = optax.chain(scale_by_muon(), decay, optax.scale(-1.0))
+        moved = optax.partition({"adamw": adamw, "muon": muon}, _kinds)
     return optax.chain(
-        optax.clip_by_global_norm(clip), optax.with_extra_args_support(adamw)
+        optax.clip_by_global_norm(clip), optax.with_extra_args_support(moved)
     )
 
 
@@ -117,9 +108,8 @@ def orthogonalised(x: Array) -> Array:
 def _by_gate(matrix: Array, spread: Spread | None) -> Array:
     size = matrix.shape[0]
     gates = matrix.reshape(size, -1, size).swapaxes(0, 1)  # (G, H, H)
-    if spread is not None:
-        gates = spread(gates)
-    moved = RMS * size**0.5 * orthogonalised(gates)  # (4)
+    factor = spread(orthogonalised, gates) if spread else orthogonalised(gates)
+    moved = RMS * size**0.5 * factor  # (4)
     return moved.swapaxes(0, 1).reshape(matrix.shape)
 
 
