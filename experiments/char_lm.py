@@ -87,12 +87,15 @@ def train(
         float | None,
         option("Train for this long instead; the learning rate follows the clock."),
     ] = DEFAULT.minutes,
+    optimiser: Annotated[
+        str, option("muon (of the matrices that read hidden states) or adamw.")
+    ] = DEFAULT.optimiser,
     learning_rate: Annotated[
         float, option("The highest, after the warm-up.")
     ] = DEFAULT.learning_rate,
     clip: Annotated[float, option("Largest norm of a gradient.")] = DEFAULT.clip,
     weight_decay: Annotated[
-        float, option("AdamW's, on matrices.")
+        float, option("Of matrices, decoupled.")
     ] = DEFAULT.weight_decay,
     dropout: Annotated[
         float, option("Share of the outputs that a step of training leaves out.")

@@ -1,7 +1,8 @@
-"""Several devices share the batch: one collective a step, and the numbers of one."""
+"""Several devices share the batch: gradients meet once, and the numbers are one's."""
 
 import dataclasses
 import itertools
+import re
 import signal
 import socket
 import time
@@ -64,9 +65,10 @@ def assert_same_curve(found, expected):
         {"text": "corpus.txt"},
         {"text": "corpus.txt", "layers": 2, "backward": "recomputed:4", "dropout": 0.0},
         {"names": "names.txt"},
+        {"text": "corpus.txt", "optimiser": "adamw"},
     ],
 )
-def test_a_step_has_one_collective_and_it_is_in_no_loop_over_time(place, options):
+def test_gradients_meet_once_a_step_and_nothing_in_a_loop_over_time(place, options):
     config = Config(hidden=7, batch=4, window=11, devices=2, **options)
     for name in {"text", "names"} & options.keys():
         config = dataclasses.replace(config, **{name: str(place / options[name])})
@@ -76,7 +78,11 @@ def test_a_step_has_one_collective_and_it_is_in_no_loop_over_time(place, options
     update = updater(setup.task, placement)
     rates = np.zeros(3, np.float32)
     hlo = update.lower(state, tokens, rates, np.int32(2)).compile().as_text()
-    assert loop_depths(hlo) == [1]  # in the loop over steps of training, no deeper
+    # In the loop over steps of training, no deeper: the gradients meet, and the gates
+    # of the matrices that Muon moves.
+    gathered = 2 * config.layers - 1 if config.optimiser == "muon" else 0
+    assert loop_depths(hlo) == [1] * (1 + gathered)
+    assert len(re.findall(r" all-reduce(?:-start)?\(", hlo)) == 1
 
 
 def test_two_devices_train_as_one(place, one):

@@ -1,5 +1,6 @@
 """How a run begins and goes on: from nothing, from edited files, from damaged ones."""
 
+import itertools
 import json
 import re
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from charlm_runs import tiny, train, without_time
 
 from scanrnn.charlm import CheckpointError, RunDirectory, fit, newest_run, settings_of
+from scanrnn.charlm.config import UNSAID
 from scanrnn.charlm.events import Began, Noted
 from scanrnn.charlm.lines import LineError, parse, read_lines
 
@@ -119,11 +121,38 @@ def test_an_edited_setting_is_named(copy, change, message):
 
 def test_a_setting_that_is_gone_is_named(copy):
     settings = json.loads(copy.settings.read_text())
-    for name in settings:
+    for name in settings.keys() - UNSAID:
         left = {other: settings[other] for other in settings if other != name}
         copy.settings.write_text(json.dumps(left))
         with pytest.raises(CheckpointError, match=f"setting {name}, found none"):
             settings_of(copy)
+
+
+def test_a_run_older_than_a_setting_goes_on_as_it_began(text, tmp_path, state_of):
+    config = tiny(text, **UNSAID)
+    train(tmp_path / "whole", config)
+    run = RunDirectory(tmp_path / "older")
+    partly = fit(run, config)
+    list(itertools.islice(partly, 25))
+    partly.close()
+    step = run.newest()
+    assert 0 < step < 40
+    about = run.checkpoint(step) / "about" / "metadata"
+    said, settings = (json.loads(p.read_text()) for p in (about, run.settings))
+    for name in UNSAID:
+        del said["config"][name], settings[name]
+    about.write_text(json.dumps(said))
+    run.seal(step)
+    run.settings.write_text(json.dumps(settings))
+    train(run.path, None, resume=True)
+    chex.assert_trees_all_equal(*map(state_of, (run, RunDirectory(tmp_path / "whole"))))
+
+
+def test_an_unsaid_setting_is_compared_with_the_checkpoint(copy):
+    settings = json.loads(copy.settings.read_text())
+    del settings["optimiser"]
+    copy.settings.write_text(json.dumps(settings))
+    refused(copy, 'expected optimiser "muon", as in the checkpoints, found "adamw"')
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 import pytest
 from charlm_runs import TINY, tiny, train, write_names, write_text
 
@@ -26,7 +25,6 @@ from scanrnn.charlm.train import (
     evaluator,
     init_state,
     learning_rate,
-    optimiser,
     updater,
 )
 
@@ -275,16 +273,6 @@ def test_the_learning_rate_rises_and_falls_to_zero():
     assert np.argmax(rates) == 3
     assert (np.diff(rates[3:]) <= 0).all()
     assert rates[-1] == pytest.approx(0, abs=1e-6)
-
-
-def test_weights_decay_and_biases_do_not():
-    transform = optimiser(clip=1.0, weight_decay=0.5)
-    params = {"w": jnp.ones((2, 3)), "b": jnp.ones(3)}
-    zeros = jax.tree.map(jnp.zeros_like, params)
-    updates, _ = transform.update(zeros, transform.init(params), params)
-    shrunk = optax.apply_updates(params, updates)
-    np.testing.assert_allclose(shrunk["w"], 0.5)
-    np.testing.assert_allclose(shrunk["b"], 1.0)
 
 
 def test_a_trained_model_beats_the_frequencies_of_characters(text, tmp_path):

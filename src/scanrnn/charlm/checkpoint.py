@@ -13,7 +13,7 @@ from typing import NamedTuple
 import jax
 import orbax.checkpoint as ocp
 
-from .config import Config
+from .config import UNSAID, Config
 from .directory import RunDirectory
 from .disk import ask_for_room, refused
 from .processes import is_first
@@ -105,7 +105,7 @@ def read_about(run: RunDirectory) -> About:
         if content["format"] != FORMAT:
             raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
         return About(
-            Config(**content["config"]),
+            Config(**UNSAID | content["config"]),
             Vocabulary(content["vocabulary"]),
             content["corpus"],
             content["step"],

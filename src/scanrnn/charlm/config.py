@@ -20,6 +20,9 @@ WAYS: dict[str, Callable[..., sr.Backward | sr.Fastest]] = {
     "checkpointed": sr.Checkpointed,
     "autodiff": sr.Autodiff,
 }
+OPTIMISERS = ("muon", "adamw")
+# What runs were made with that do not say it: they are older than the setting.
+UNSAID = {"optimiser": "adamw"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,6 +49,7 @@ class Config:
     window: int = 64
     steps: int = 3000
     minutes: float | None = None
+    optimiser: str = "muon"
     learning_rate: float = 5e-3
     clip: float = 1.0
     weight_decay: float = 0.0
@@ -61,6 +65,10 @@ class Config:
     def __post_init__(self) -> None:
         if self.cell not in CELLS:
             raise ValueError(f"expected a cell of {_list(CELLS)}, got {self.cell!r}")
+        if self.optimiser not in OPTIMISERS:
+            raise ValueError(
+                f"expected an optimiser of {_list(OPTIMISERS)}, got {self.optimiser!r}"
+            )
         way_back(self.backward)
         for name in ("hidden", "layers", "batch", "window", "steps", "devices"):
             self._require(name, getattr(self, name) >= 1, "at least 1")

@@ -59,6 +59,7 @@ class CharModel(NamedTuple):
 
 
 FASTEST = sr.Fastest()
+EMBEDDING = 1.0  # of a run: see `char_model`
 DTYPE = jnp.float32  # also where x64 is on: a run gives the same numbers
 
 
@@ -68,14 +69,24 @@ def char_model(
     vocabulary_size: int,
     backward: sr.Backward | sr.Fastest = FASTEST,
     dropout: float = 0.0,
+    embedding: float | None = None,
 ) -> CharModel:
     """A model of V characters on a layer, with a way back of your choice.
 
     Dropout leaves out a share of the outputs before the dense layer, never of what a
     cell hands to its next step (Zaremba, Sutskever and Vinyals 2014, arXiv 1409.2329).
 
+    A token picks one row of the first layer's W_x. With ``embedding`` that matrix is
+    drawn from N(0, embedding²), as embeddings are: at the scale of a dense product,
+    √(2 / (V + H)), a character is hardly heard beside the state, and training spends
+    its first hundreds of updates on making it louder.
+
     With `sr.Autodiff()` JAX differentiates the readout and the loss too, so that the
     whole chain from the loss to the weights is left to it.
+
+    Raises:
+        ValueError: when drawn, if the first layer has no ``w_x`` and an ``embedding``
+            is given.
     """
     by_jax = isinstance(backward, sr.Autodiff)
     dense = sr.plain_dense if by_jax else sr.dense
@@ -86,7 +97,10 @@ def char_model(
     def init(key: Array) -> CharParams:
         key_layers, key_readout = jax.random.split(key)
         readout = sr.init_dense(key_readout, net.output_size, vocabulary_size, DTYPE)
-        return CharParams(net.init(key_layers, vocabulary_size, DTYPE), readout)
+        layers = net.init(key_layers, vocabulary_size, DTYPE)
+        if embedding is not None:
+            layers = _redrawn(key_layers, layers, embedding)
+        return CharParams(layers, readout)
 
     def run(
         params: CharParams, tokens: Array, state: Any, resets: Array | None
@@ -124,9 +138,22 @@ def model_of(config: Config, vocabulary_size: int, backward: str = "") -> CharMo
     """The model that a config describes; with another way back, if one is given."""
     net = _net(config.cell, config.hidden, config.layers)
     way = way_back(backward or config.backward)
-    return char_model(net, vocabulary_size, way, config.dropout)
+    return char_model(net, vocabulary_size, way, config.dropout, EMBEDDING)
 
 
 @functools.cache
 def _net(cell: str, hidden: int, layers: int) -> sr.Layer:
     return sr.stack(*(CELLS[cell](hidden),) * layers)
+
+
+def _redrawn(key: Array, layers: tuple[Any, ...], scale: float) -> tuple[Any, ...]:
+    """The layers with another first W_x."""
+    first, *rest = layers
+    if not hasattr(first, "w_x"):
+        raise ValueError(
+            f"expected a first layer with a w_x to draw, got {type(first).__name__}; "
+            "leave out embedding"
+        )
+    key = jax.random.fold_in(key, len(layers))  # no layer's own
+    w_x = scale * jax.random.normal(key, first.w_x.shape, first.w_x.dtype)
+    return first._replace(w_x=w_x), *rest

@@ -22,6 +22,7 @@ from .streams import Window
 BATCH = "batch"
 STREAMS = PartitionSpec(None, BATCH)  # of (T, B, ...)
 STATE = PartitionSpec(BATCH)  # of (B, ...)
+ROWS = STATE  # of (G, ...)
 WHOLE = PartitionSpec()
 
 # params, window, state, kept -> (loss, state), d_params
@@ -82,6 +83,19 @@ class Placement(NamedTuple):
             self.sharding(spec if even else WHOLE),
             lambda index: np.array(value[index]),
         )
+
+    def spread(self, function: Callable[[Array], Array], rows: Array) -> Array:
+        """A function of rows (G, ...), each by itself: each device makes its own.
+
+        What it makes is gathered on every device. Where the devices cannot share the
+        rows evenly, every device makes all.
+        """
+        if self.mesh.size == 1 or rows.shape[0] % self.mesh.size:
+            return function(rows)
+        # Whole before and after, or XLA cuts what the rows come from, and go into.
+        whole = lax.with_sharding_constraint(rows, self.sharding())
+        own = lax.with_sharding_constraint(whole, self.sharding(ROWS))
+        return lax.with_sharding_constraint(function(own), self.sharding())
 
     def differentiate(self, loss: Callable[..., tuple[Array, Any]]) -> Differentiated:
         """`jax.value_and_grad` of a mean over streams, with one collective.

@@ -12,7 +12,7 @@ from types import NoneType
 from typing import Any
 
 from .checkpoint import read_about
-from .config import Config
+from .config import UNSAID, Config
 from .directory import CheckpointError, RunDirectory, write_whole
 
 # Where the corpus lies may change, what it says may not: its digest is compared.
@@ -80,6 +80,7 @@ def config_of(content: Any) -> Config:
     """
     if not isinstance(content, dict):
         raise ValueError(f"expected an object of settings, found {json.dumps(content)}")
+    content = UNSAID | content
     kinds = typing.get_type_hints(Config)
     for name in content:
         if name not in kinds:

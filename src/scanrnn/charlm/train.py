@@ -16,12 +16,12 @@ from jax.typing import ArrayLike
 
 from .config import Config
 from .model import CharModel, CharParams, model_of
+from .optimiser import optimiser
 from .placement import STATE, Placement
 from .streams import Window, cut_window
 from .text import END_OF_NAME, Vocabulary
 
 WARMUP = 0.03  # the share of a run in which the learning rate rises from 0
-BETAS = (0.9, 0.99)  # 0.99: runs are short, the second moment must settle early
 
 
 class TrainState(NamedTuple):
@@ -46,7 +46,7 @@ class Task(NamedTuple):
     """What a step needs to know at trace time."""
 
     model: CharModel
-    optimiser: optax.GradientTransformation
+    optimiser: optax.GradientTransformationExtraArgs
     window: int  # T
     learning_rate: float  # at its highest
     separator: int | None  # the token that ends a name; None for a text
@@ -54,18 +54,6 @@ class Task(NamedTuple):
 
 Step = Callable[[TrainState, Array, Array], tuple[TrainState, Metrics]]
 Update = Callable[[TrainState, Array, ArrayLike, ArrayLike], tuple[TrainState, Metrics]]
-
-
-@functools.cache
-def optimiser(clip: float, weight_decay: float) -> optax.GradientTransformation:
-    """Clipping by the global norm, then AdamW; decay for matrices alone.
-
-    Its learning rate is 1: the step scales the updates by `learning_rate`, which
-    follows the progress of the run and not a count of updates.
-    """
-    b1, b2 = BETAS
-    adamw = optax.adamw(1.0, b1, b2, weight_decay=weight_decay, mask=_matrices)
-    return optax.chain(optax.clip_by_global_norm(clip), adamw)
 
 
 def learning_rate(peak: float, progress: ArrayLike) -> Array:
@@ -111,7 +99,7 @@ def task_of(config: Config, vocabulary: Vocabulary) -> Task:
     names = config.names is not None
     return Task(
         model_of(config, vocabulary.size),
-        optimiser(config.clip, config.weight_decay),
+        optimiser(config.optimiser, config.clip, config.weight_decay),
         config.window,
         config.learning_rate,
         vocabulary.characters.index(END_OF_NAME) if names else None,
@@ -163,6 +151,7 @@ def step_of(task: Task, placement: Placement | None = None) -> Step:
     What is dropped is drawn for the whole batch, however many devices share it.
     """
     model = task.model
+    spread = None if placement is None else placement.spread
     differentiate = (
         jax.value_and_grad(model.loss, has_aux=True)
         if placement is None
@@ -178,7 +167,9 @@ def step_of(task: Task, placement: Placement | None = None) -> Step:
         window = cut_window(tokens, at.cursor, task.window, task.separator)
         kept = model.draw_kept(key_dropout, window.inputs.shape)
         (loss, state), d_params = differentiate(at.params, window, at.state, kept)
-        updates, opt_state = task.optimiser.update(d_params, at.opt_state, at.params)
+        updates, opt_state = task.optimiser.update(
+            d_params, at.opt_state, at.params, spread=spread
+        )
         rate = learning_rate(task.learning_rate, progress)
         updates = jax.tree.map(lambda leaf: rate * leaf, updates)
         after = TrainState(
@@ -238,7 +229,3 @@ def is_finite(state: TrainState) -> Array:
         x for x in jax.tree.leaves(state) if jnp.issubdtype(x.dtype, jnp.floating)
     ]
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in floats]).all()
-
-
-def _matrices(params: CharParams) -> Any:
-    return jax.tree.map(lambda leaf: leaf.ndim > 1, params)
