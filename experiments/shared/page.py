@@ -16,7 +16,7 @@ from .study import sheet
 WIDTH = 7.3  # inches: 700 pixels, at 96 of them per inch
 SMALL = 8.0  # points, of what is not the title
 DPI = 150  # sharp on screens with more pixels, too
-SIZES = {
+SIZES: dict[Any, Any] = {
     "font.size": SMALL,
     "figure.titlesize": 10.5,
     "axes.titlesize": 9.0,

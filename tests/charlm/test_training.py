@@ -312,12 +312,10 @@ def test_the_held_out_loss_is_that_of_one_pass(text):
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
-@pytest.mark.parametrize(
-    "rate", [1e30, pytest.param(1e38, marks=pytest.mark.exhaustive)]
-)
-def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path, rate):
+def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path):
     run = RunDirectory(tmp_path / "run")
-    config = tiny(text, cell="relu-rnn", learning_rate=rate, checkpoints=1)
+    options = {"optimiser": "adamw", "learning_rate": rate}  # Muon kills the relus
+    config = tiny(text, cell="relu-rnn", checkpoints=1, **options)
     with pytest.raises(Diverged, match=r"step \d+: .*last good checkpoint is .*/0\."):
         train(run.path, config)
     assert run.steps() == [0]
