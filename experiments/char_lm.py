@@ -98,7 +98,7 @@ def train(
         float, option("Of matrices, decoupled.")
     ] = DEFAULT.weight_decay,
     dropout: Annotated[
-        float, option("Share of the outputs that a step of training leaves out.")
+        float, option("Share of the outputs that a window of training leaves out.")
     ] = DEFAULT.dropout,
     seed: Annotated[int, option("Of all that is drawn.")] = DEFAULT.seed,
     backward: Annotated[

@@ -9,6 +9,7 @@ import chex
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 from charlm_runs import TINY, tiny, train, write_names, write_text
 
@@ -250,6 +251,22 @@ def test_the_state_is_donated(text):
     assert all(leaf.is_deleted() for leaf in held)
 
 
+def test_of_each_stream_the_same_units_are_left_out_in_a_whole_window(text):
+    setup = prepare(tiny(text, hidden=400, batch=5, dropout=0.3))
+    model, size = setup.task.model, setup.vocabulary.size
+    kept = model.draw_kept(jax.random.key(0), 5)
+    assert kept.shape == (1, 5, 400)
+    assert abs(float(kept.mean()) - 0.7) < 4 * (0.3 * 0.7 / kept.size) ** 0.5
+    params, start = model.init(jax.random.key(1)), model.start(5)
+    window = cut_window(setup.tokens, jnp.int32(0), 11, None)
+    outputs, _ = sr.stack(sr.lstm(400)).run(params.layers, window.inputs, start)[:2]
+    logits = outputs * kept / 0.7 @ params.readout.w + params.readout.b
+    expected = optax.softmax_cross_entropy_with_integer_labels(logits, window.labels)
+    found, _ = model.loss(params, window, start, kept)
+    assert size == logits.shape[-1]
+    np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
+
+
 def test_dropout_is_drawn_anew_at_every_step_and_never_when_evaluating(text):
     config = tiny(text, dropout=0.5)
     setup = prepare(config)
@@ -257,7 +274,7 @@ def test_dropout_is_drawn_anew_at_every_step_and_never_when_evaluating(text):
     window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
     start = model.start(config.batch)
     losses = [
-        float(model.loss(params, window, start, model.draw_kept(key, (11, 3)))[0])
+        float(model.loss(params, window, start, model.draw_kept(key, 3))[0])
         for key in map(jax.random.key, (1, 2))
     ]
     whole = model.loss(params, window, start)[0]

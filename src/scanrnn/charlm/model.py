@@ -36,7 +36,7 @@ class Loss(Protocol):
     def __call__(
         self, params: CharParams, window: Window, state: Any, kept: Array | None = None
     ) -> tuple[Array, Any]:
-        """With the outputs that are kept (T, B, H): that is the loss to train on."""
+        """With the outputs that are kept (1, B, H): that is the loss to train on."""
         ...
 
 
@@ -55,7 +55,7 @@ class CharModel(NamedTuple):
     start: Any  # (batch_size) -> the state before the first character
     predict: Predict
     loss: Loss
-    draw_kept: Any  # (key, (T, B)) -> bool (T, B, H), or None where nothing is dropped
+    draw_kept: Any  # (key, B) -> bool (1, B, H), or None where nothing is dropped
 
 
 FASTEST = sr.Fastest()
@@ -74,7 +74,9 @@ def char_model(
     """A model of V characters on a layer, with a way back of your choice.
 
     Dropout leaves out a share of the outputs before the dense layer, never of what a
-    cell hands to its next step (Zaremba, Sutskever and Vinyals 2014, arXiv 1409.2329).
+    cell hands to its next step (Zaremba, Sutskever and Vinyals 2014, arXiv 1409.2329);
+    of each stream the same units in all steps of a window (Gal and Ghahramani 2016,
+    arXiv 1512.05287), which takes a draw for B H units and not for T B H.
 
     A token picks one row of the first layer's W_x. With ``embedding`` that matrix is
     drawn from N(0, embedding²), as embeddings are: at the scale of a dense product,
@@ -122,11 +124,11 @@ def char_model(
         logits = dense(params.readout, outputs)
         return cross_entropy(logits, window.labels, window.weights), final
 
-    def draw_kept(key: Array, shape: tuple[int, ...]) -> Array | None:
+    def draw_kept(key: Array, batch_size: int) -> Array | None:
         if not dropout:
             return None
         share = jnp.float32(1 - dropout)  # so drawn alike where x64 is on
-        return jax.random.bernoulli(key, share, (*shape, net.output_size))
+        return jax.random.bernoulli(key, share, (1, batch_size, net.output_size))
 
     def start(batch_size: int) -> Any:
         return net.start(batch_size, DTYPE)

@@ -107,7 +107,7 @@ class Placement(NamedTuple):
             L = Σᵈ Wᵈ Lᵈ / Σᵈ Wᵈ          dL/dθ = Σᵈ Wᵈ dLᵈ/dθ / Σᵈ Wᵈ
 
         Args:
-            loss: params, window, state (B, ·), kept (T, B, H) or None -> loss, state.
+            loss: params, window, state (B, ·), kept (1, B, H) or None -> loss, state.
         """
         by_device = jax.value_and_grad(loss, has_aux=True)
         if self.mesh.size == 1:
