@@ -331,8 +331,7 @@ def test_the_held_out_loss_is_that_of_one_pass(text):
 
 def test_a_loss_that_is_not_finite_stops_the_run(text, tmp_path):
     run = RunDirectory(tmp_path / "run")
-    options = {"optimiser": "adamw", "learning_rate": rate}  # Muon kills the relus
-    config = tiny(text, cell="relu-rnn", checkpoints=1, **options)
+    config = tiny(text, cell="relu-rnn", learning_rate=1e38, checkpoints=1)
     with pytest.raises(Diverged, match=r"step \d+: .*last good checkpoint is .*/0\."):
         train(run.path, config)
     assert run.steps() == [0]
