@@ -50,10 +50,10 @@ class Config:
     steps: int = 3000
     minutes: float | None = None
     optimiser: str = "muon"
-    learning_rate: float = 5e-3
+    learning_rate: float = 1e-2
     clip: float = 1.0
     weight_decay: float = 0.0
-    dropout: float = 0.2
+    dropout: float = 0.4
     seed: int = 0
     backward: str = "fastest"
     devices: int = 1
