@@ -52,7 +52,9 @@ GRID = Grid()
 Dtypes = Annotated[str, typer.Option(help="Of " + ", ".join(DTYPES) + ".")]
 Folder = Annotated[Path, typer.Option(help="Of accelerators-KIND.json, and pictures.")]
 
-app = typer.Typer(add_completion=False, help=__doc__, rich_markup_mode=None)
+# The commands keep their lines: \b says so to click.
+HELP = (__doc__ or "").replace("    pip install", "\b\n    pip install", 1)
+app = typer.Typer(add_completion=False, help=HELP, rich_markup_mode=None)
 console = Console(width=240, highlight=False, soft_wrap=True)
 
 

@@ -27,15 +27,15 @@ class Counted(NamedTuple):
 
     def cycles(self, unroll: int) -> list[str]:
         """Of a step, those of slices, and how many tell them; there and back."""
-        return [
-            f"{sum(counts) / unroll:.4g}"
-            for walked in (self.there, self.back)
-            for counts in (
-                [loop.cycles for loop in walked],
-                [loop.cycles_of_slices for loop in walked],
-                [sum(x.cycles > 0 for x in loop.launches) for loop in walked],
-            )
-        ]
+        told = []
+        for walked in (self.there, self.back):
+            parts = sum(x.cycles > 0 for loop in walked for x in loop.launches)
+            told += [
+                f"{sum(loop.cycles for loop in walked) / unroll:.0f}",
+                f"{sum(loop.cycles_of_slices for loop in walked) / unroll:.0f}",
+                f"{parts / unroll:.3g}",
+            ]
+        return told
 
 
 # What the table of a platform tells of a step, beside who it is.
