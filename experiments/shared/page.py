@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from .study import sheet
@@ -16,7 +17,7 @@ from .study import sheet
 WIDTH = 7.3  # inches: 700 pixels, at 96 of them per inch
 SMALL = 8.0  # points, of what is not the title
 DPI = 150  # sharp on screens with more pixels, too
-SIZES = {
+SIZES: dict[Any, Any] = {
     "font.size": SMALL,
     "figure.titlesize": 10.5,
     "axes.titlesize": 9.0,
@@ -65,6 +66,7 @@ def name_ends(axes: Any, ends: list[End], height: float) -> None:
         height: of the panel in inches, about.
     """
     gap, right = LINE / height, axes.get_xlim()[1]
+    ends = [end._replace(y=np.clip(end.y, *axes.get_ylim())) for end in ends]
     at = axes.transScale + axes.transLimits
     level = {end.name: float(at.transform((right, end.y))[1]) for end in ends}
     ends = sorted(ends, key=lambda end: level[end.name])
