@@ -34,7 +34,8 @@ import numpy as np
 import typer
 from rich.markup import escape
 from rich.progress import Progress
-from shared.study import Picture, console, figure, save
+from shared.page import caption, page
+from shared.study import Picture, console, save
 
 from scanrnn import course
 
@@ -114,38 +115,42 @@ def verdict(names: list[str], reports: list[course.Report], units: int) -> str:
 
 def draw(names: list[str], reports: list[course.Report]) -> Any:
     """The smoothed loss, and the two levels that explain its rise."""
-    drawing, axes = figure(width=9.0, height=4.5)
+    drawing, axes = page(height=3.9)
     mean, uniform = mean_symbols(names), float(np.log(len(symbols_of(names))))
     at = [report.iteration for report in reports]
-    axes.plot(
-        at, [report.loss for report in reports], color="C0", label="smoothed loss"
-    )
-    axes.axhline(
-        mean * uniform,
-        color="C3",
-        linestyle=":",
-        label=f"a name of the file ({mean:.1f} symbols) for who knows nothing",
-    )
-    axes.axhline(
-        LENGTH * uniform,
-        color="0.5",
-        linestyle=":",
-        label=f"where the average starts: {LENGTH} symbols",
-    )
+    axes.plot(at, [report.loss for report in reports], color="C0")
     top = max(report.loss for report in reports)
     for report in reports[:: SHOWN // TOLD]:
         name = report.names[0].replace("$", r"\$")
         axes.plot(report.iteration, report.loss, ".", color="C0")
-        axes.text(report.iteration, top + 0.5, f"{name:.16}", rotation=40, fontsize=8)
+        axes.text(report.iteration, top + 0.5, f"{name:.16}", rotation=30)
+    for symbols, words in (
+        (mean, "what a name of the file costs who knows nothing"),
+        (LENGTH, "where the smoothed loss is made to start"),
+    ):
+        level = symbols * uniform
+        axes.axhline(level, color="0.5", lw=0.8)
+        said = f"{level:.1f}: {words} ({symbols:.3g} symbols)"
+        axes.text(0.99, level - 0.5, said, ha="right", va="top", **_across(axes))
+    axes.text(at[-1], reports[-1].loss, "  smoothed loss", color="C0", va="bottom")
     axes.set(
-        title="The exercise's loss rises at first: it starts from too short a name",
         xlabel="names learnt",
-        ylabel="nats per name",
-        ylim=(0, None),
-        xlim=(None, 1.12 * max(at[-1], 1)),
+        ylabel="nats a name (lower: better)",
+        ylim=(0, 1.06 * max(top, mean * uniform)),
+        xlim=(None, 1.15 * max(at[-1], 1)),
     )
-    axes.legend(loc="lower right")
+    drawing.suptitle(
+        "The smoothed loss starts at what a name of "
+        f"{LENGTH} symbols costs who knows nothing;\na name of the file has "
+        f"{mean:.0f}" + (", so it rises at first" if mean > LENGTH else "")
+    )
+    caption(drawing, "Above the curve: the first name that the model makes up there")
     return drawing
+
+
+def _across(axes: Any) -> dict[str, Any]:
+    """x from 0 to 1 over the panel, y in data."""
+    return {"transform": axes.get_yaxis_transform()}
 
 
 def mean_symbols(names: list[str]) -> float:

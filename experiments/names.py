@@ -34,7 +34,8 @@ from shared.grammars import (
     encode,
     judge,
 )
-from shared.study import Picture, Seed, Seeds, Steps, console, figure, fit, save
+from shared.page import End, caption, name_ends, page
+from shared.study import Picture, Seed, Seeds, Steps, console, fit, save
 
 import scanrnn as sr
 
@@ -154,34 +155,40 @@ def table_of(shares: Shares) -> Table:
 
 def draw(losses: np.ndarray, shares: Shares) -> Any:
     """The loss while it trains; what its free runs obey, by temperature."""
-    drawing, (left, right) = figure(1, 2, width=10.5)
+    drawing, (left, right) = page(1, 2, height=3.8)
     reached = shares.worst[TEMPERATURES.index(SHOWN)].min()
     drawing.suptitle(
-        "One to many: a label's seed vector unrolls into a name of its grammar\n"
-        f"(at temperature {SHOWN}: at least {reached:.1%} for every label and seed)"
+        "One vector unrolls into a name: at temperature "
+        f"{SHOWN} at least {reached:.1%} of the names\nobey the grammar of their "
+        "label, for every label and seed"
     )
     left.plot(losses, color="C0")
     left.set(
-        title="training: the letters before are given",
+        title="Training: the letters before are given",
         xlabel="update",
-        ylabel="cross-entropy (nats per letter)",
+        ylabel="cross-entropy, nats a letter (lower: better)",
         ylim=(0, None),
     )
-    for share, colour, label in (
-        (shares.own, "C2", "obey the grammar of their label"),
-        (shares.new, "C0", "obey it, and were never seen"),
-        (shares.other, "C3", "obey the grammar of another label"),
+    ends = []
+    for share, colour, style, label in (
+        (shares.own, "C2", "-", "obey their\nlabel's grammar"),
+        (shares.new, "C0", "--", "obey it and\nare new"),
+        (shares.other, "C3", ":", "obey another\nlabel's grammar"),
     ):
+        mean = 100 * share.mean(1)
         right.plot(TEMPERATURES, 100 * share, ".", color=colour, alpha=0.5)
-        right.plot(TEMPERATURES, 100 * share.mean(1), color=colour, label=label)
-    right.axhline(100 * STATED, color="0.5", linestyle=":", label="level asked for")
+        right.plot(TEMPERATURES, mean, style, color=colour)
+        ends.append(End(label, TEMPERATURES[-1], float(mean[-1]), colour))
+    right.axhline(100 * STATED, color="0.5", lw=0.7)
+    right.text(TEMPERATURES[0], 100 * STATED - 1.5, "level asked for", va="top")
     right.set(
-        title="free run: the letters before are its own",
-        xlabel="temperature of the choice",
-        ylabel="generated names (%)",
+        title="Free run: the letters before are its own",
+        xlabel="temperature of the choice (lower: the likeliest letters)",
+        ylabel="generated names, %",
         ylim=(-3, 103),
     )
-    right.legend(loc="lower left", bbox_to_anchor=(0.02, 0.55))
+    name_ends(right, ends, height=1.3)
+    caption(drawing, "New: not among the names that it learned from. Dots: seeds")
     return drawing
 
 

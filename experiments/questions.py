@@ -79,7 +79,7 @@ def draw_streams() -> Figure:
     equation = (("da_next  =", 3.5, "0.2"), ("da[:, :, t]", 4.45, OUTPUT))
     for text, x, colour in (*equation, ("+", 5.05, "0.2"), ("da_prevt", 5.6, TIME)):
         told(axes, (x, 4.3), text, colour, ha="center", weight="bold")
-    told(axes, (8.5, 0.0), "grey: forward", "0.45", fontsize=9, ha="right")
+    told(axes, (8.5, 0.0), "grey: forward", "0.45", fontsize=10, ha="right")
     return drawing
 
 
@@ -227,7 +227,9 @@ def draw_where() -> Figure:
         )
         panel.bar(steps + 0.2, time, 0.4, color=TIME, label="da_prevt, through time")
         panel.set_title(title, fontsize=11)
-        panel.set(xlabel="step t", ylabel="norm", xticks=steps, ylim=(0, 17))
+        panel.set(
+            xlabel="step t", ylabel="norm of the gradient", xticks=steps, ylim=(0, 17)
+        )
         if end < T:
             panel.axvspan(end - 0.5, T - 0.5, color="0.9")
             panel.text((end + T - 1) / 2, 8, "padding", ha="center", color="0.4")

@@ -48,22 +48,26 @@ import optax
 import typer
 from jax import Array
 from rich.table import Table
-from shared.study import Picture, Seeds, Steps, console, figure, fit, save
+from shared.page import End, caption, name_ends, page
+from shared.study import Picture, Seeds, Steps, console, fit, save
 
 import scanrnn as sr
 
 BLANK, A, B = range(3)
 TASKS = {"pair": 4, "agree": 2}  # and how many tags
 TITLES = {
-    "pair": "which markers enclose me: one bidirectional layer",
-    "agree": "are they the same: two bidirectional layers",
+    "pair": "Which markers enclose a position?",
+    "agree": "Are these two markers the same?",
 }
+WORDS = {"pair": "The markers around a position", "agree": "Whether they are the same"}
+LEARNED = 0.99  # of the tags right: the level to reach
 COLOURS = {
     "forward": "C3",
     "forward, two layers": "C1",
     "bidirectional": "C0",
     "bidirectional, two layers": "C2",
 }
+STYLES = dict(zip(COLOURS, (":", "-.", "--", "-"), strict=True))
 CEILINGS = {  # accuracies that a model cannot exceed, see above
     "pair": dict(zip(COLOURS, (0.5, 0.5, 1.0, 1.0), strict=True)),
     "agree": dict(zip(COLOURS, (0.5, 0.5, 0.75, 1.0), strict=True)),
@@ -186,26 +190,38 @@ def draw_curves(
     picture: Path | None,
 ) -> Path:
     """A panel for every task: the loss of every model and seed, by update."""
-    drawing, axes = figure(1, len(TASKS), width=11, height=4.8)
+    drawing, axes = page(1, len(TASKS), height=4.0)
     for ax, task in zip(axes, TASKS, strict=True):
+        ends = []
         for name, colour in COLOURS.items():
-            label = f"{name}: {_span(accuracies[task, name])}"
             for values in curves[task, name]:
-                ax.plot(_smooth(values), color=colour, lw=1.1, label=label)
-                label = "_"
-        ax.axhline(math.log(2), color="0.3", ls="--", lw=1)
-        across = ax.get_yaxis_transform()
-        options = {"ha": "right", "va": "top", "color": "0.3", "transform": across}
-        text = ax.text(0.99, 0.9 * math.log(2), "log 2", clip_on=True, **options)
-        text.set_in_layout(False)  # a short run may leave it outside
+                smooth = _smooth(values)
+                ax.plot(smooth, STYLES[name], color=colour, lw=1.1)
+            where = name.replace(", ", ",\n")
+            text = f"{where}\n{_span(accuracies[task, name])}"
+            ends.append(End(text, len(smooth) - 1, float(smooth[-1]), colour))
+        ax.axhline(math.log(2), color="0.5", lw=0.7)
         ax.set(yscale="log", xlabel="updates, each on sequences never seen before")
-        ax.set_title(TITLES[task], fontsize=10)
-        ax.legend(title="right tags at the end", loc="center right", fontsize=8)
-    axes[0].set_ylabel("cross-entropy of a tag [nats]")
-    drawing.suptitle(
-        "A tag that joins past and future needs both directions, then a second layer"
+        ax.set_title(TITLES[task])
+        name_ends(ax, ends, height=0.9)
+    axes[0].set_ylabel("cross-entropy of a tag, nats (lower: better)")
+    drawing.suptitle(headline(accuracies))
+    caption(
+        drawing,
+        "Beside each name: right tags at the end, over the seeds. Grey: log 2, below "
+        "which no model that reads one way can come,\nnor one bidirectional layer at "
+        "the right.",
     )
     return save(drawing, picture, "tagging")
+
+
+def headline(accuracies: dict[tuple[str, str], list[float]]) -> str:
+    """Who has learned each task with every seed."""
+    said = []
+    for task, words in WORDS.items():
+        able = [n for n in COLOURS if min(accuracies[task, n]) >= LEARNED]
+        said.append(f"{words}: {'; '.join(able) or 'nobody'}")
+    return f"Who learns to tag at least {LEARNED:.0%} right?\n" + "\n".join(said)
 
 
 def _span(values: list[float]) -> str:

@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 import matplotlib
+import numpy as np
 from matplotlib.figure import Figure
 
 from .study import sheet
@@ -65,6 +66,7 @@ def name_ends(axes: Any, ends: list[End], height: float) -> None:
         height: of the panel in inches, about.
     """
     gap, right = LINE / height, axes.get_xlim()[1]
+    ends = [end._replace(y=np.clip(end.y, *axes.get_ylim())) for end in ends]
     at = axes.transScale + axes.transLimits
     level = {end.name: float(at.transform((right, end.y))[1]) for end in ends}
     ends = sorted(ends, key=lambda end: level[end.name])

@@ -1,4 +1,4 @@
-"""What the small experiments share: options, progress, training, pictures.
+"""What the small experiments share: options, progress, training, where pictures go.
 
 An experiment is a script with one question. It draws everything from one seed, shows
 where it is, prints its numbers, and saves one picture.

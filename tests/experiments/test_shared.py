@@ -2,8 +2,11 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 import pytest
+import shared.page
 import shared.study
+from PIL import Image
 
 
 def test_fit_finds_the_minimum_and_tells_every_loss():
@@ -103,3 +106,52 @@ def test_fit_runs_as_many_updates_as_asked(steps):
 
     _, losses = shared.study.fit(loss, jnp.zeros(()), jax.random.key(0), steps=steps)
     assert len(losses) == steps
+
+
+@pytest.mark.parametrize(
+    ("levels", "places"),
+    [
+        ([0.1, 0.5, 0.9], [0.1, 0.5, 0.9]),
+        ([0.5, 0.5], [0.45, 0.55]),
+        ([0.2, 0.5, 0.5, 0.5], [0.2, 0.4, 0.5, 0.6]),
+        ([0.38, 0.5, 0.5], [0.36, 0.46, 0.56]),
+        ([-3.0, 7.0], [0.0, 1.0]),
+    ],
+)
+def test_names_beside_curves_stand_a_gap_apart(levels, places):
+    np.testing.assert_allclose(shared.page.spaced(levels, 0.1), places)
+
+
+def test_every_curve_is_named_level_with_its_end():
+    _, axes = shared.page.page()
+    axes.set(yscale="log", ylim=(1e-4, 1))
+    ends = [shared.page.End(f"{y:g}", 1, y, "C0") for y in (1e-3, 1e-1)]
+    shared.page.name_ends(axes, ends, height=2.0)
+    assert [text.get_text() for text in axes.texts] == ["0.001", "0.1"]
+    np.testing.assert_allclose([text.xyann[1] for text in axes.texts], [0.25, 0.75])
+
+
+def test_nothing_on_a_page_is_below_eight_points():
+    drawing, axes = shared.page.page()
+    axes.set(title="a", xlabel="b", ylabel="c")
+    shared.page.caption(drawing, "d")
+    drawing.canvas.draw()
+    texts = drawing.findobj(lambda one: hasattr(one, "get_fontsize"))
+    assert min(text.get_fontsize() for text in texts if text.get_text()) >= 8
+    assert drawing.get_figwidth() * 96 <= 701
+
+
+def test_a_picture_takes_few_bytes_and_keeps_its_size(tmp_path):
+    drawing, axes = shared.page.page()
+    axes.plot([0, 1])
+    path = shared.study.save(drawing, tmp_path / "a.png", "a")
+    with Image.open(path) as saved:
+        assert saved.size == (1095, 540)
+    assert path.stat().st_size < 20_000
+
+
+def test_lists_and_spreads_in_words():
+    assert shared.page.listed(["a", "b", "c"]) == "a, b and c"
+    assert [shared.page.listed(names) for names in ([], ["a"])] == ["", "a"]
+    assert shared.page.spread([0.31, 0.1], ".1f") == "0.1 to 0.3"
+    assert shared.page.spread([2, 2], "d") == "2"
