@@ -87,6 +87,8 @@ def test_a_step_that_cannot_be_batched_is_kept():
         sines.append(jnp.sin(sines[-1]) + 1)
     want = jnp.prod(jnp.stack([jnp.cos(s) for s in sines]), axis=0)
     assert_close(jax.grad(final)(z), want)
+    with made_for("gpu"):  # there too, where the rest is made again
+        jax.make_jaxpr(jax.grad(final))(z)
 
 
 def test_on_an_accelerator_whatever_has_a_tape_is_made_again():

@@ -91,7 +91,7 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
     if not leaves:  # as of the RNN, whose tape is its state
         return False
     if is_accelerated(task):
-        return True
+        return _can_be_batched(cell, task)
     drives = floats_of_drive(cell, task)
     if is_spread(task) or not is_number(drives):
         return False
