@@ -11,9 +11,10 @@ from by_numpy import there_and_back
 from cases import CELLS, OPTIONS, WAYS, assert_close, problem
 from meshes import made_for
 from pairs import chosen, pairs
-from programs import inner
+from programs import inner, loops
 
 import scanrnn as sr
+from scanrnn.cells.lstm import LSTMTape
 from scanrnn.engine.platform import platform_of
 
 BOTH = {"by hand": lambda way: way, "linearized": sr.Linearized}
@@ -32,8 +33,8 @@ def test_the_numbers_are_the_same(cell, option, way, rule):
         assert_close(there_and_back(case, backward=backward), want)
 
 
-def loops_of(cell, backward, platform):
-    """How many arrays each loop of a gradient over many steps writes step by step."""
+def gradient(cell, backward, platform):
+    """The program of a gradient over many steps."""
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 64))
     xs = jax.ShapeDtypeStruct((1000, 16, 64), jnp.float64)
 
@@ -41,7 +42,12 @@ def loops_of(cell, backward, platform):
         return sr.unroll(cell, params, xs, backward=backward).outputs.sum()
 
     with made_for(platform):
-        return written(jax.make_jaxpr(jax.grad(loss))(params, xs).jaxpr)
+        return jax.make_jaxpr(jax.grad(loss))(params, xs).jaxpr
+
+
+def loops_of(*args):
+    """How many arrays each loop of a gradient writes step by step."""
+    return written(gradient(*args))
 
 
 def written(jaxpr):
@@ -63,6 +69,19 @@ def test_a_block_holds_all_steps_and_a_loop_writes_little(way):
     tapes = isinstance(way, sr.Stored)
     # h, c and all of a tape; the deltas
     assert loops_of(cell, way, "gpu") == [2 + tapes, 1]
+    # A TPU's compiler makes a chain of what stands side by side.
+    leaves = len(LSTMTape._fields)
+    assert loops_of(cell, way, "tpu") == [2 + leaves * tapes, 1]
+
+
+@pytest.mark.parametrize("platform", ["gpu", "tpu"])
+@pytest.mark.parametrize("way", [sr.Stored(), sr.Recomputed()])
+def test_no_loop_over_all_steps_is_given_their_numbers(way, platform):
+    """A TPU's compiler puts it at a fifth of a step to read one."""
+    bodies = [body for _, body in loops(gradient(sr.lstm(64), way, platform))]
+    assert bodies
+    types = [x.aval.dtype for body in bodies for x in body.invars]
+    assert not any(jnp.issubdtype(of, jnp.integer) for of in types)
 
 
 def test_where_a_program_will_run_is_asked_of_meshes_arrays_and_the_default():

@@ -91,10 +91,12 @@ def test_a_step_that_cannot_be_batched_is_kept():
         jax.make_jaxpr(jax.grad(final))(z)
 
 
-def test_on_an_accelerator_whatever_has_a_tape_is_made_again():
+def test_on_a_gpu_whatever_has_a_tape_is_made_again_and_on_a_tpu_nothing():
     with made_for("gpu"):
         assert chosen(sr.gru(20), 1000) == sr.Recomputed()
         assert chosen(sr.rnn(20), 1000) == sr.Stored()
+    with made_for("tpu"):
+        assert chosen(sr.gru(20), 1000) == sr.Stored()
 
 
 def test_a_budget_takes_the_fastest_first():

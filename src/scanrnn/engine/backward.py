@@ -173,11 +173,16 @@ def pull_back(
     # A GPU's compiler would make a delta anew where it is written for `collect`, in a
     # kernel of its own; behind a barrier it is copied (experiments/accelerators.py).
     copies_deltas = is_accelerated(task)
+    length = next((d.shape[0] for d in jax.tree.leaves(d_outputs)), task.length)
+    # A loop knows its step; a number of one's own is read out of an array of numbers.
+    lengths = {leaf.shape[0] for leaf in jax.tree.leaves(tapes)}
+    is_whole = isinstance(first, int) and first == 0 and lengths == {length}
 
     def body(carry: tuple[State, State | None, Any], at: Any) -> Any:
         through_time, d_reset_to, summed = carry
-        step, d_output, skip, reset = at
-        tape = widen(apart(pick(tapes, first + step)))
+        this, d_output, skip, reset = at
+        tape = this if is_whole else pick(tapes, first + this)
+        tape = widen(apart(tape))
         d_state = join_streams(through_time, d_output)  # (1)
         d_prev, delta = cell.pull(
             task.params, tape, choose(skip, zeros, d_state)
@@ -196,13 +201,16 @@ def pull_back(
         kept = keep(through_time, delta) if keep else delta
         return (d_prev, d_reset_to, summed), kept
 
-    length = next((d.shape[0] for d in jax.tree.leaves(d_outputs)), task.length)
-    steps = jnp.arange(length)
     summed = cell.sums(task.params) if cell.sums else None
     (d_state, d_reset_to, summed), kept = lax.scan(
         body,
         (d_state, d_reset_to, vary_along(summed, varying_axes(d_state))),
-        (steps, d_outputs, task.sequence.skips, task.sequence.resets),
+        (
+            tapes if is_whole else jnp.arange(length),
+            d_outputs,
+            task.sequence.skips,
+            task.sequence.resets,
+        ),
         reverse=not course.reverse,
         unroll=course.unroll,
     )

@@ -1,9 +1,10 @@
 """What is kept of a step, side by side in one array: one write in the place of many.
 
-On an accelerator every array that a loop over time writes is a launch of its own, and
-the tape of an LSTM is six of them. There the leaves of a tape are the columns of one
-array, cut apart again by whoever reads a step. On a CPU that is a loss: a write there
-is a loop that the compiler fuses with what it writes (docs/performance.md).
+On a GPU every array that a loop over time writes is a launch of its own, and the tape
+of an LSTM is six of them. There the leaves of a tape are the columns of one array, cut
+apart again by whoever reads a step. On a CPU that is a loss: a write there is a loop
+that the compiler fuses with what it writes (docs/performance.md); on a TPU as well,
+where setting them side by side is a chain of copies (docs/accelerators.md).
 """
 
 import dataclasses

@@ -15,8 +15,10 @@ In both the product must be cheap beside the tape that it saves. So
     Stored       elsewhere, and where the batch is spread over devices by ``jit``: there
                  a block of `Recomputed` would have a collective of its own
 
-On an accelerator every leaf that is written is a launch, and products are cheap:
-`Recomputed`. `Checkpointed` walks there a second time: it comes last.
+On a GPU every leaf that is written is a launch, and products are cheap: `Recomputed`.
+A TPU's compiler lays out what is made of many steps at once with the batch outermost,
+and gathers each step from there: `Stored`. `Checkpointed` walks a second time on all of
+them: it comes last.
 
 Measured on two machines, on shapes drawn at random: docs/performance.md.
 """
@@ -33,7 +35,7 @@ from ..cell import Cell, Params
 from .asked import task_of_shapes
 from .blocks import pick
 from .mesh import is_spread
-from .platform import is_accelerated
+from .platform import is_accelerated, launches
 from .scan import Task
 from .sizes import floats_of_drive, is_number, one_step
 from .told import marked
@@ -49,8 +51,8 @@ class Fastest:
     """The way back that takes least time, told from shapes, cell and platform.
 
     On a CPU `Recomputed` where a step is small or the tapes are large, and a product
-    cheap, else `Stored`; on an accelerator `Recomputed`. It is chosen when a program is
-    traced, and nothing is timed. What it takes is told by ``choose``.
+    cheap, else `Stored`; on a GPU `Recomputed`, on a TPU `Stored`. It is chosen when a
+    program is traced, and nothing is timed. What it takes is told by ``choose``.
 
     >>> import jax, jax.numpy as jnp, scanrnn as sr
     >>> cell = sr.gru(16)
@@ -91,7 +93,7 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
     if not leaves:  # as of the RNN, whose tape is its state
         return False
     if is_accelerated(task):
-        return _can_be_batched(cell, task)
+        return launches(task) and _can_be_batched(cell, task)
     drives = floats_of_drive(cell, task)
     if is_spread(task) or not is_number(drives):
         return False

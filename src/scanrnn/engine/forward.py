@@ -12,7 +12,7 @@ from ..cell import Cell, State, Tape
 from .blocks import Blocks, Index, join, view, walk
 from .columns import side_by_side
 from .mesh import is_spread
-from .platform import is_accelerated
+from .platform import launches
 from .scan import Course, Rooms, Task, rooms_for, run
 from .told import has_marks
 from .ways import ByHand, Checkpointed, Kept, steps_in_block
@@ -38,8 +38,9 @@ def forward(
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
     length, size = task.length, steps_in_block(cell, way, task)
-    # Where a hidden axis may be cut, columns would be gathered to stand side by side.
-    in_columns = is_accelerated(task) and not is_spread(task)
+    # One launch in the place of many; a TPU's compiler makes a chain of it. Where a
+    # hidden axis may be cut, columns would be gathered to stand side by side.
+    in_columns = launches(task) and not is_spread(task)
 
     def keep(state: State, tape: Tape) -> Kept:
         kept = way.stack(state, tape)

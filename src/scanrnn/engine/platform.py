@@ -17,6 +17,11 @@ def is_accelerated(tree: Any) -> bool:
     return platform_of(tree) != "cpu"
 
 
+def launches(tree: Any) -> bool:
+    """Whether arrays will be worked on kernel by kernel, each launched: by a GPU."""
+    return platform_of(tree) not in ("cpu", "tpu")
+
+
 def platform_of(tree: Any) -> str:
     """What JAX calls it: cpu, gpu, tpu."""
     meant = getattr(jax.sharding.get_abstract_mesh(), "abstract_device", None)
