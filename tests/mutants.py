@@ -7,6 +7,7 @@ pass.
 """
 
 import importlib.util
+import os
 import pathlib
 import shutil
 import sys
@@ -770,11 +771,13 @@ def plant(mutant: Mutant, folder: pathlib.Path) -> Any:
     name = f"mutant_{abs(hash(mutant))}"
     copy = folder / name
     source = pathlib.Path(scanrnn.__file__).parent
-    shutil.copytree(source, copy)  # compiled files too: only one is compiled anew
+    # Links, to what Python compiled as well: one file is another, and compiled anew.
+    shutil.copytree(source, copy, copy_function=os.symlink)
     path = copy / mutant.file
     text = path.read_text()
     if text.count(mutant.right) != 1:
         raise LookupError(f"{mutant.right!r} stands not once in {mutant.file}")
+    path.unlink()
     path.write_text(text.replace(mutant.right, mutant.wrong))
     spec = importlib.util.spec_from_file_location(
         name, copy / "__init__.py", submodule_search_locations=[str(copy)]
