@@ -48,7 +48,7 @@ def of_gradient_and_of_its_square(f):
 
 @pytest.mark.parametrize(
     ("cell", "way"),
-    pairs(CELLS, WAYS, needed=[("gru", "recomputed")]),
+    pairs(CELLS, WAYS, needed=[("rnn", "recomputed")]),
 )
 def test_compiled_the_numbers_are_the_same(cell, way):
     """What is compiled of them at once; below, NumPy runs each of them alone."""
