@@ -147,6 +147,33 @@ def test_assert_vjp_raises_with_the_report():
         assert_vjp(broken(WRONG["params.w is transposed"]), plain, *arguments())
 
 
+@pytest.mark.parametrize("size", [1, 3])
+@pytest.mark.parametrize("scale", [1.0, 0.01])
+def test_a_wrong_slope_is_named_and_not_called_a_multiple(size, scale):
+    @jax.custom_vjp
+    def squash(x):
+        return jnp.tanh(x)
+
+    squash.defvjp(
+        lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda a, d_y: (d_y * (1 - a),)
+    )
+    x = scale * jax.random.normal(jax.random.key(0), (size,))
+    (suspect,) = check_vjp(squash, jnp.tanh, x).suspicions
+    assert suspect.names == ("x: the slope is 1 - y and not 1 - y**2",)
+
+
+def test_of_a_single_number_only_a_plain_multiple_is_told():
+    def times(factor):
+        wrong = jax.custom_vjp(lambda x: 3 * x)
+        wrong.defvjp(lambda x: (3 * x, None), lambda _, d_y: (3 * factor * d_y,))
+        verdict = check_vjp(wrong, lambda x: 3 * x, jnp.array(0.7))
+        assert not verdict.passed
+        return [s.says for s in verdict.suspicions]
+
+    assert times(0.5) == ["x is 0.5 times what it should be."]
+    assert times(0.617) == []
+
+
 def test_a_wrong_value_is_a_row_of_its_own():
     verdict = check_vjp(lambda x: 1.001 * x, lambda x: x, jnp.ones(3))
     assert ("output 0", False) in {(row.leaf, row.passed) for row in verdict.rows}

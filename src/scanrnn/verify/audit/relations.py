@@ -5,7 +5,8 @@ again. For any other function the numbers alone can still say much: a leaf that 
 the right one, half of it, its transpose, or right but for one block of columns.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
 
 import numpy as np
 
@@ -13,12 +14,53 @@ from ..report import Suspicion
 from ..rounding import Floats
 
 CLOSE = 1e-3  # a pattern is a hint and no proof: three digits make it
+FEW = 3  # entries of which a ratio in common may be chance, unless it is a plain one
+PLAIN = 12  # the largest number in a plain ratio
+# How the slope of a function is written wrongly, with y what the function gives.
+SLOPES = {
+    "1 - y**2": (
+        lambda y: 1 - y**2,
+        {
+            "1 - y": lambda y: 1 - y,
+            "(1 - y)**2": lambda y: (1 - y) ** 2,
+            "1 - tanh(y)**2": lambda y: 1 - np.tanh(y) ** 2,
+            "y * (1 - y)": lambda y: y * (1 - y),
+            "1 + y**2": lambda y: 1 + y**2,
+            "y**2": lambda y: y**2,
+            "y": lambda y: y,
+            "1": np.ones_like,
+        },
+    ),
+    "y * (1 - y)": (
+        lambda y: y * (1 - y),
+        {
+            "y": lambda y: y,
+            "1 - y": lambda y: 1 - y,
+            "1 - y**2": lambda y: 1 - y**2,
+            "sigmoid(y) * (1 - sigmoid(y))": lambda y: 0.25 / np.cosh(y / 2) ** 2,
+            "y * (1 + y)": lambda y: y * (1 + y),
+            "1": np.ones_like,
+        },
+    ),
+}
 
 
 def relate(
-    leaf: str, found: Floats, right: Floats, time_axis: int | None = None
+    leaf: str,
+    found: Floats,
+    right: Floats,
+    time_axis: int | None = None,
+    outputs: Sequence[Floats] = (),
 ) -> list[Suspicion]:
     """What the wrong values of a leaf look like, the plainest first.
+
+    Args:
+        leaf: its name.
+        found: its values.
+        right: what they should be.
+        time_axis: which of its axes is time, if one is.
+        outputs: what the function gives; of those that have the leaf's shape, slopes
+            are looked for in the ratio of what was found to what is right.
 
     >>> import numpy as np
     >>> relate("w", -np.arange(1., 4.), np.arange(1., 4.))[0].names
@@ -27,7 +69,11 @@ def relate(
     found, right = np.asarray(found, np.float64), np.asarray(right, np.float64)
     if found.shape != right.shape or not np.isfinite(found).all():
         return []
-    patterns = [*_scales(leaf, found, right), *_axes(leaf, found, right)]
+    patterns = [
+        *_scales(leaf, found, right),
+        *_slopes(leaf, found, right, outputs),
+        *_axes(leaf, found, right),
+    ]
     patterns += _times(leaf, found, right, time_axis)
     return patterns or list(_blocks(leaf, found, right))
 
@@ -52,6 +98,9 @@ def _scales(leaf: str, found: Floats, right: Floats) -> Iterator[Suspicion]:
     factor = float(np.vdot(right, found) / max(float(np.vdot(right, right)), 1e-300))
     if abs(factor) < CLOSE or not _close(found, factor * right):
         return
+    plain = Fraction(factor).limit_denominator(PLAIN)
+    if found.size < FEW and abs(plain - factor) > CLOSE**2 * abs(factor):
+        return  # of one entry everything is a multiple
     if abs(factor + 1) < CLOSE:
         yield _suspect(
             f"{leaf} has the wrong sign",
@@ -65,6 +114,31 @@ def _scales(leaf: str, found: Floats, right: Floats) -> Iterator[Suspicion]:
             "Look for a sum that became a mean, a term that was added twice, or a "
             "factor of a derivative that was left out.",
         )
+
+
+def _slopes(
+    leaf: str, found: Floats, right: Floats, outputs: Sequence[Floats]
+) -> Iterator[Suspicion]:
+    """The slope of a function is another one, entry by entry."""
+    small = CLOSE * np.max(np.abs(right), initial=0)
+    telling = np.abs(right) > small
+    for given in outputs:
+        y = np.asarray(given, np.float64)
+        if y.shape != right.shape or not telling.any():
+            continue
+        for slope, (value, others) in SLOPES.items():
+            for other, wrong in others.items():
+                with np.errstate(all="ignore"):
+                    expected = right * wrong(y) / value(y)
+                gap = np.abs(expected - found)[telling]
+                if (gap <= CLOSE**2 * 10 * np.abs(found)[telling]).all():
+                    yield _suspect(
+                        f"{leaf}: the slope is {other} and not {slope}",
+                        f"{leaf} is what is right times ({other}) / ({slope}) in "
+                        "every entry, where y is the output.",
+                        f"Write {slope} for the slope.",
+                    )
+                    return
 
 
 def _axes(leaf: str, found: Floats, right: Floats) -> Iterator[Suspicion]:

@@ -72,7 +72,9 @@ def check_vjp(
             rows += _value_rows(task, fun, reference)
     oracle = "reference" if reference is not None else "own float64"
     name = getattr(fun, "__name__", "function")
-    return _verdict(name, task, cotangents, found, right, rows, oracle)
+    with task.precision():
+        outputs = [np.asarray(y) for y in jax.tree.leaves(fun(*args)) if _is_float(y)]
+    return _verdict(name, task, cotangents, found, right, rows, oracle, outputs)
 
 
 def assert_vjp(
@@ -296,6 +298,7 @@ def _verdict(
     right: list[list[Expected]],
     rows: list[Row],
     oracle: str,
+    outputs: Sequence[Any],
 ) -> Verdict:
     suspicions: dict[tuple[str, ...], Suspicion] = {}
     for cotangent, mine, theirs in zip(cotangents, found, right, strict=True):
@@ -303,6 +306,7 @@ def _verdict(
             axis = task.axes[i]
             row = _row(task.names[i], oracle, leaf, expected, cotangent.name, axis)
             rows.append(row)
-            for s in () if row.passed else relate(row.leaf, leaf, expected.value, axis):
-                suspicions.setdefault(s.names, s)
+            if not row.passed:
+                for s in relate(row.leaf, leaf, expected.value, axis, outputs):
+                    suspicions.setdefault(s.names, s)
     return Verdict(name, tuple(rows), tuple(suspicions.values()))
