@@ -8,6 +8,7 @@ tells them apart, neither is taken.
 
 import re
 from collections.abc import Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import NamedTuple
 
 from . import tokens as t
@@ -26,6 +27,8 @@ GOT = re.compile(
     r"得到|结果|输出",
     re.IGNORECASE,
 )
+WRITTEN = "expected"
+ALIKE = 0.8  # a word with a letter wrong is still that word
 
 
 class Found(NamedTuple):
@@ -144,11 +147,16 @@ def _read(
     mine: list[Labelled] = []
     theirs: list[Labelled] = []
     line = [x for x in found if x.line == found[at].line]
-    columns = context.columns if _bars(line) == context.width else {}
+    bars = _bars(line)
+    columns = context.columns if bars == context.width else {}
+    if context.columns and bars and not columns:
+        why = "the row has other columns than the head of its table"
+        result.left.append(Left(found[at].line, why))
+        return end
     for value in values:
         whose = _whose(value, columns, context.expected, before)
         (theirs if whose == "expected" else mine).append(value)
-    if len(mine) > 1:
+    if len(mine) > 1 or (len(theirs) > 1 and not mine):
         why = "two numbers, and no word says which is yours"
         result.left.append(Left(found[at].line, why))
         return end
@@ -216,9 +224,24 @@ def _whose(
 
 
 def _label(words: str) -> str:
-    if EXPECTED.search(words):
+    if EXPECTED.search(words) or _nearly_expected(words):
         return "expected"
     return "got" if GOT.search(words) else ""
+
+
+def _nearly_expected(words: str) -> bool:
+    """Whether "expected" stands there with a letter too many, too few or wrong."""
+    letters = re.sub("[^a-z]", "", words.lower())
+    if "unexpect" in letters:
+        return False
+    n = len(WRITTEN)
+    parts = (letters[i : i + n] for i in range(max(1, len(letters) - n + 1)))
+    return any(SequenceMatcher(None, WRITTEN, x).ratio() >= ALIKE for x in parts)
+
+
+def says_got(line: str) -> bool:
+    """Whether a line says that what follows is somebody's own."""
+    return _label(line) == "got"
 
 
 def _words(line: Sequence[Token]) -> str:

@@ -157,6 +157,9 @@ def _boxed(found: Sequence[Token], at: int) -> tuple[Group, int] | None:
             i = inner[1] - 1
         elif token.kind == t.END or (token.kind == t.OTHER and token.text in ",;"):
             commas = commas or token.kind == t.OTHER
+            if token.text == "," == found[i - 1].text:
+                why = "nothing stands between two commas"
+                return _made(items, None, False, True, why), i
         else:
             if not items and token.kind in (t.WORD, t.HEAD):
                 return None  # a remark in brackets

@@ -1,6 +1,8 @@
 """From the numbers behind a name to an entry of a leaf, if they fit it."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import SequenceMatcher
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,9 +10,18 @@ import numpy as np
 from ..cases import Case
 from ..posted import Posted, Shape
 from ..replay import Leaves, replay
-from .entries import Found, Scan
+from .entries import Found, Scan, says_got
 from .groups import Group
 from .leaves import Target, target
+
+MISSPELT = 0.76
+# What the notebook prints of each leaf.
+PRINTED = {
+    **{leaf: f"{leaf}[1][2]" for leaf in ("dx", "dxt", "dWaa", "dWi", "dWo")},
+    **{leaf: f"{leaf}[2][3]" for leaf in ("da0", "da_prev", "dc_prev")},
+    **{leaf: f"{leaf}[3][1]" for leaf in ("dWax", "dWf", "dWc")},
+    **{leaf: f"{leaf}[4]" for leaf in ("dba", "dbf", "dbi", "dbc", "dbo")},
+}
 
 
 class Read(NamedTuple):
@@ -36,11 +47,75 @@ def of_case(found: Scan, case: Case, lines: Sequence[str]) -> Read:
             _take_shape(read, one, aim)
         else:
             _take(read, one, aim, {**case.inputs, **right}, lines[one.line])
-    if not read.posted and not read.shapes and not read.unread:
+    nothing = not read.posted and not read.shapes and not read.unread
+    if nothing and not any(map(says_got, lines)):
         read.posted.extend(read.expected)  # somebody asks of the table itself
         read.expected.clear()
     _settle(read, right)
+    _leave_unclear(read, lines, right)
     return read
+
+
+def _leave_unclear(read: Read, lines: Sequence[str], right: Leaves) -> None:
+    """Entries whose name may be another's are not taken.
+
+    A line that was not understood and looks like the same entry may be the other of two
+    numbers, one of which was expected. And where all entries but one are those that the
+    notebook prints, and this one is a letter away from one that it prints as well, the
+    letter may be wrong.
+    """
+    unread = [lines[i] for i in read.unread if 0 <= i < len(lines)]
+    strange = [
+        _letters(re.split(r"[=:|]", line.strip("| "))[0])
+        for line in unread
+        if "shape" not in line
+    ]
+    others = {entry.name for entry in (*read.posted, *read.expected)}
+    odd = [entry for entry in read.posted if entry.name not in PRINTED.values()]
+    kept = []
+    for entry in read.posted:
+        name, printed = _letters(entry.name), PRINTED.get(entry.leaf, "")
+        if any(
+            word == name or (_resembles(word, name) and not _begins(word, entry, right))
+            for word in strange
+        ):
+            read.unread[-1] = f"{entry.name} may stand there again, misspelt"
+        elif (
+            len(odd) == 1
+            and entry is odd[0]
+            and entry.place
+            and printed not in others
+            and others & set(PRINTED.values())
+            and _one_letter(entry.name, printed)
+        ):
+            read.unread[-1] = f"{entry.name} may be {printed}, which the notebook prints"
+        else:
+            kept.append(entry)
+    read.posted[:] = kept
+
+
+def _letters(name: str) -> str:
+    name = re.sub(r"\.shape.*|[^A-Za-z0-9]", "", name)
+    return re.sub("^(?:gradients?|grads?)", "", name)
+
+
+def _resembles(word: str, name: str) -> bool:
+    """Whether one may be the other with something lost or more in front."""
+    tail = word[-len(name) - 1 :]
+    return SequenceMatcher(None, tail, name).ratio() > MISSPELT
+
+
+def _begins(word: str, entry: Posted, right: Leaves) -> bool:
+    """Whether a word begins as another leaf does."""
+    others = (leaf for leaf in right if not entry.leaf.startswith(leaf))
+    return any(word.startswith(leaf) for leaf in others)
+
+
+def _one_letter(name: str, printed: str) -> bool:
+    """Whether they differ by one letter that is wrong, too much or missing."""
+    blocks = SequenceMatcher(None, name, printed, False).get_matching_blocks()
+    same = sum(block.size for block in blocks)
+    return max(len(name), len(printed)) - same == 1
 
 
 def _aim(one: Found, right: Leaves, case: Case) -> tuple[Target | None, str]:
