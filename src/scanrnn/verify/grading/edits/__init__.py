@@ -27,6 +27,7 @@ from . import (
     places,
     products,
     scaling,
+    visits,
 )
 from .context import Function, function
 from .context import places as spots
@@ -47,6 +48,7 @@ RULES: tuple[Rule, ...] = (
     *scaling.RULES,
     *couplings.RULES,
     *ends.RULES,
+    *visits.RULES,
 )
 CARRIES = ("da_prevt", "dc_prevt", "dprev_h", "dprev_c")
 LIKELY = 1.2  # what is looked for at all gates but one costs less
@@ -59,6 +61,7 @@ ALIKE = {
         "sigmoid sigmoid(y) * (1 - sigmoid(y))",
         "tanh 1 - np.tanh(y) ** 2",
     ),
+    "scores": ("sigmoid of z z * (1 - z)", "tanh of z 1 - z**2"),
     "no square": ("memory 1 - y", "tanh 1 - y"),
     "y for its slope": ("sigmoid y", "tanh y"),
     "1 - y for its slope": ("sigmoid 1 - y", "tanh 1 - y"),
@@ -75,6 +78,7 @@ ALIKE = {
 OTHER_WORDS = {
     "no slope": "the slopes are missing",
     "functions again": "the slopes are taken of the outputs as if before the function",
+    "scores": "the slopes are taken of what stands before the functions",
     "no square": "the squares are missing in the slopes of tanh",
     "y for its slope": "the outputs stand for their slopes",
     "1 - y for its slope": "one less the outputs stands for their slopes",

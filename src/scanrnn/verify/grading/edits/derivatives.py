@@ -61,6 +61,18 @@ def of_sigmoid(known: Function, node: Any, line: Any) -> Iterator[Change]:
         new = times(*rest[:place], z, minus(ONE, z), *rest[place:])
         what = f"the derivative is taken of {other} and not of {y.id}"
         yield Change(new, "derivative", what, near(y.id, other), f"sigmoid at {what}")
+    for words in PRE_ACTIVATIONS.get(y.id, ()):
+        z = parse(words)
+        forms = (
+            (times(z, minus(ONE, z)), "z * (1 - z)", 1.2),
+            (minus(ONE, power(z)), "1 - z**2", 1.6),
+            (z, "z", 1.8),
+            (minus(ONE, z), "1 - z", 1.8),
+        )
+        for form, what, cost in forms:
+            new = times(*rest[:place], form, *rest[place:])
+            words_ = f"the derivative is written {what}, with z before the activation"
+            yield Change(new, "derivative", words_, cost, f"sigmoid of z {what}")
 
 
 def tanh_argument(node: ast.AST) -> ast.expr | None:
@@ -187,8 +199,15 @@ PRE_ACTIVATIONS = {
         _RNN.format(p="parameters") + " + parameters['ba']",
         _RNN.format(p="parameters"),
     ),
-    "cct": (_Z.format(p="parameters", g="c"),),
     "next_h": ("np.dot(x, Wx) + np.dot(prev_h, Wh)",),
+    **{
+        name_: (_Z.format(p="parameters", g=gate),)
+        for name_, gate in {
+            **{"ft": "f", "it": "i", "ot": "o", "cct": "c"},
+            **{"rt": "r", "zt": "z"},
+        }.items()
+    },
+    "nt": (_Z.format(p="parameters", g="n").replace("(a_prev,", "(rt * a_prev,"),),
 }
 
 

@@ -21,6 +21,7 @@ from .nodes import (
     terms,
     text,
     times,
+    total,
 )
 
 HANDED_ON = (
@@ -163,6 +164,7 @@ def defined(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = part if added else negative(part)
             what = f"{text(part)} alone in place of {node.id}"
             yield Change(new, "operand", what, 1.1, what)
+        yield from _narrower(known, node, parts)
         if any(isinstance(p, ast.Name) and p.id in HANDED_ON for _, p in parts):
             what = f"{node.id} is summed up again, of what is handed on by then"
             yield Change(value, "operand", what, 1.4, what)
@@ -179,6 +181,20 @@ def defined(known: Function, node: Any, line: Any) -> Iterator[Change]:
             of_part = times(*pieces[:i], one, *pieces[i + 1 :])
             what = f"{node.id} of {text(part)} alone"
             yield Change(of_part, "operand", what, 1.2, what)
+
+
+def _narrower(known: Function, node: Any, parts: Any) -> Iterator[Change]:
+    """A sum in which a factor of a term is only a part of what it should be."""
+    for i, (added, part) in enumerate(parts):
+        pieces = factors(part)
+        for k, piece in enumerate(pieces if len(pieces) > 1 else ()):
+            value = known.values.get(text(piece))
+            inner = terms(value) if isinstance(piece, ast.Name) and value else []
+            for sign_, one in inner if len(inner) > 1 else ():
+                of_part = times(*pieces[:k], one, *pieces[k + 1 :])
+                whole = [*parts[:i], (added == sign_, of_part), *parts[i + 1 :]]
+                what = f"{node.id} with {text(one)} alone in place of {text(piece)}"
+                yield Change(total(whole), "operand", what, 1.2, what)
 
 
 def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -216,6 +232,24 @@ OF_THE_LOSS = (
     ("y", "1", "1 in place of the labels", 1.3),
     ("y", "np.roll(y, 1, axis=0){step}", "the labels count from 1", 1.3),
     ("y", "np.roll(y, -1, axis=0){step}", "the labels are one too small", 1.4),
+    (
+        "y",
+        "np.eye(n_y)[np.argmax(y_pred, axis=0)].transpose(2, 0, 1){step}",
+        "the likeliest class and not the label",
+        1.4,
+    ),
+    (
+        "y",
+        "(0 * y + (np.sum(y, axis=1, keepdims=True) > 0)){step}",
+        "the labels of all examples in every one of them",
+        1.5,
+    ),
+    (
+        "y",
+        "np.moveaxis(y, 0, 2).reshape(y.shape){step}",
+        "the labels, reshaped where their axes should be moved",
+        1.4,
+    ),
     ("y", "np.roll(y, 1, axis=1){step}", "the labels of the example before", 1.6),
     ("y", "np.roll(y, -1, axis=1){step}", "the labels of the next example", 1.6),
     ("y", "y[:, :, ::-1]{step}", "the labels in the other order of time", 1.3),

@@ -170,6 +170,18 @@ GRU = (
         },
     ),
     Mistake(
+        "the reset after the product, in dWn as well",
+        "dr, da_prev and dWn are those of the other form, n = tanh(x W + r * (h W)).",
+        "the form of your forward pass: dk = Wn.T dn, dr = dk * a_prev * rt (1 - rt)",
+        {
+            "dr": lambda k, d: d.dn * (rows(k.Wn, k) @ k.a_prev) * k.rt * (1 - k.rt),
+            "by_reset": lambda k, d: rows(k.Wn, k).T @ (d.dn * k.rt),
+            "dWn": lambda k, d: np.concatenate(
+                ((d.dn * k.rt) @ k.a_prev.T, d.dn @ k.xt.T), axis=1
+            ),
+        },
+    ),
+    Mistake(
         "dWr and dWz are exchanged",
         "The gradients of the reset and the update gate change places.",
         "keep one order of the gates",

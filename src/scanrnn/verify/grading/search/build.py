@@ -29,6 +29,7 @@ LIKES = (
     "gru_backward",
     "readout_backward",
 )
+LISTED = 0.5  # what a mistake of the list by hand costs, alone
 
 
 class Row(NamedTuple):
@@ -55,6 +56,7 @@ def classes(like: str) -> list[list[Row]]:
         mark = marks(usual, right)
         # What is right there may be wrong elsewhere: a clip shows where it is loud.
         whole = np.isfinite(mark).all() and not same(mark, still).all()
+        whole = whole and like != "readout_backward"  # of few classes labels look alike
         key = (slip.forward, str(np.round(mark, 8) + 0.0))
         if whole and key in found:
             found[key].append(Row(number, slip.cost, slip.forward, {}, None))
@@ -89,11 +91,17 @@ def _row(like: str, number: Number, slip: Slip, usual: Leaves | None) -> Row | N
 def _plainest_first(group: list[Row]) -> list[Row]:
     """The plainest of each program before others; what one gives is that of all.
 
-    So there is most often one in the program in which a second slip is made.
+    So there is most often one in the program in which a second slip is made. Before
+    them come all that the list by hand has, without another form of a line beside it.
     """
     rows = sorted(group, key=lambda row: row.cost)
     plainest = {row.number[0]: row for row in reversed(rows)}
-    rows.sort(key=lambda row: plainest[row.number[0]] is not row)
+
+    def later(row: Row) -> bool:
+        by_hand = row.number[0] == -1 and row.cost <= LISTED
+        return not by_hand and plainest[row.number[0]] is not row
+
+    rows.sort(key=later)
     first = rows[0]._replace(marks=group[0].marks, values=group[0].values)
     return [first, *rows[1:]]
 
