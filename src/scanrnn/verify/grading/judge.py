@@ -14,7 +14,7 @@ from .replay import expect
 
 SECONDS = 5.0  # the time limit of a call
 REAL = "fiubV"  # kinds of dtype; bfloat16 is V to NumPy
-TIMED = ("dx", "a", "c", "y", "y_pred", "h")  # leaves with an axis of time
+TIMED = ("dx", "da", "a", "c", "y", "y_pred", "h")  # leaves with an axis of time
 
 
 class Trial(NamedTuple):

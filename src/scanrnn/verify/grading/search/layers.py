@@ -19,7 +19,9 @@ from .shipped import Table
 from .slips import Slip
 
 KEPT = 8  # that give all of a layer are followed into the next, the plainest first
+BEGUN = 40  # of the first layer, where many slips look alike
 EXPLAINED = 3.0  # what it is worth, in cost, to give all that is wrong
+LOST = 5.0  # what it costs, if a part is given by no one
 Classes = tuple[int, ...]
 
 
@@ -62,7 +64,7 @@ def _through(
 ) -> Iterator[Classes]:
     """What was found and gives this layer too, or does so with one more slip."""
     if found == [()]:
-        yield from islice(_begun(known, layer, quiet, until), KEPT)
+        yield from islice(_begun(known, layer, quiet, until), BEGUN)
         return
     enough = [classes for classes in found if _gives(known, layer, classes)]
     more = _continued(known, layer, found, quiet, until)
@@ -105,12 +107,23 @@ def _continued(
 def _in_order(
     known: Table, layer: Layer, found: list[Classes], which: Any
 ) -> list[Classes]:
-    """The likeliest first: slips of little cost, that explain some part as it is."""
+    """The likeliest first: slips of little cost, that explain some part as it is.
+
+    Before all come those of which each part that is found is given by one, or touched
+    by the other: two slips in one place are rarer.
+    """
     explained = (layer.agree & layer.changed & layer.wrong).sum(1)
     worth = known.cost - EXPLAINED * explained / max(1, layer.wrong.sum())
-    more = [int(i) for i in np.flatnonzero(which)]
-    every = [(*classes, i) for classes in found for i in more]
-    return sorted(every, key=lambda classes: sum(worth[i] for i in classes))
+    more = np.flatnonzero(which)
+    every: list[tuple[float, Classes]] = []
+    for classes in found:
+        lost = np.zeros(len(more))
+        if classes:
+            given = layer.agree[list(classes)].any(0)
+            lost = (~(given | layer.changed[more])).any(1) * LOST
+        total = worth[more] + lost + sum(worth[i] for i in classes)
+        every += [((float(w)), (*classes, int(i))) for w, i in zip(total, more, strict=True)]
+    return [classes for _, classes in sorted(every)]
 
 
 def _gives(known: Table, layer: Layer, classes: Classes) -> bool:
