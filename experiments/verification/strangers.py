@@ -151,7 +151,7 @@ def steps_right(case: Stranger, verdict: Verdict) -> bool | None:
 
 def total(case: Stranger) -> int:
     """The steps of the first case that `grade` tries."""
-    if case.convention == "ntd" or case.like == "lstm_forward":
+    if case.convention == "ntd" or case.like in ("lstm_forward", "readout_backward"):
         return 7
     return 4
 

@@ -6,6 +6,7 @@ run again on every case, and only what they then give counts.
 
 import dataclasses
 import functools
+import time
 from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 from typing import Any
@@ -17,12 +18,13 @@ from .candidates import Candidate, after, describe
 from .cases import Case, split
 from .conventions import back
 from .replay import Leaves, replay
+from .search.fitted import fitted
 from .search.layers import Layer, layered
 from .search.marks import marks, of_leaves, same
 from .search.pattern import implied_by_leaves
 from .search.plain import everything, remarks
 from .search.shipped import Table, fixed, known_as, table, two_steps
-from .search.slips import Slip
+from .search.slips import Edited, Slip, fit
 
 CLOSE = 1e-6  # of the leaf's largest entry: a re-enactment agrees to rounding
 UNEXPLAINED = (
@@ -81,6 +83,8 @@ def suspects(
     found = [
         c for i in _fitting(known, exhibits, given) for c in _of(known, i, exhibits)
     ]
+    if not any(candidate.score == 1 for candidate in found):
+        found += _by_formulas(known, exhibits, probe)
     if not any(candidate.score == 1 for candidate in found):
         found += _several(known, exhibits, given, probe)
     found.sort(key=lambda c: (-c.score, given and c.slip.forward, c.slip.cost))
@@ -210,6 +214,58 @@ def _same(one: Candidate, two: Candidate) -> bool:
         for a, b in zip(one.leaves, two.leaves, strict=True)
         for name in a
     )
+
+
+def _by_formulas(
+    known: Table, exhibits: Sequence[Exhibit], probe: Probe
+) -> list[Candidate]:
+    """Lines whose formulas are read off the function, if they give all of it."""
+    like = exhibits[0].case.like
+    if not like.endswith("backward"):
+        return []
+
+    def read(case: Case) -> Leaves | None:
+        exhibit = probe(case)
+        return None if exhibit is None else exhibit.in_course
+
+    by_rows = back(exhibits[0].rename) is not back(None)
+    until = time.process_time() + PATIENCE / 2
+    for slip in fitted(like, by_rows, read):
+        for whole in chain((slip,), _with_one_more(known, exhibits, slip)):
+            if time.process_time() > until:
+                return []
+            if all(_gives(exhibit, whole) for exhibit in exhibits):
+                candidate = _candidate(exhibits, whole)
+                return [] if candidate is None else [candidate]
+    return []
+
+
+def _with_one_more(
+    known: Table, exhibits: Sequence[Exhibit], slip: Edited
+) -> Iterator[Edited]:
+    """Beside formulas one edit that touches whatever they do not give."""
+    usable = np.ones(known.size, bool)
+    for exhibit in exhibits:
+        name = known_as(exhibit.case)
+        leaves = _leaves(exhibit, slip)
+        if leaves is None or name not in known.stored:
+            continue
+        right = known.right(name)
+        given = marks(back(exhibit.rename)(leaves, exhibit.case), right)
+        lacks = ~same(given[None], marks(exhibit.in_course, right))[0]
+        changed = known.changed(name)
+        usable &= changed[:, lacks].all(1)
+        if not lacks.any():
+            usable &= ~changed.any(1)
+    for i in np.argsort(known.cost, kind="stable"):
+        if not usable[i]:
+            continue
+        for other in known.slips(int(i)):
+            if isinstance(other, Edited) and all(
+                fit(one, other.edits[0]) for one in slip.edits
+            ):
+                yield Edited((*slip.edits, *other.edits))
+                break
 
 
 def _several(

@@ -13,6 +13,7 @@ from .nodes import (
     factors,
     is_value,
     item,
+    minus,
     name,
     negative,
     number,
@@ -190,8 +191,11 @@ def _narrower(known: Function, node: Any, parts: Any) -> Iterator[Change]:
         for k, piece in enumerate(pieces if len(pieces) > 1 else ()):
             value = known.values.get(text(piece))
             inner = terms(value) if isinstance(piece, ast.Name) and value else []
-            for sign_, one in inner if len(inner) > 1 else ():
-                of_part = times(*pieces[:k], one, *pieces[k + 1 :])
+            for j, (sign_, one) in enumerate(inner if len(inner) > 1 else ()):
+                alone: ast.expr = one
+                if text(one) in HANDED_ON and len(inner) == 2:  # it may be set by then
+                    alone = minus(piece, inner[1 - j][1])
+                of_part = times(*pieces[:k], alone, *pieces[k + 1 :])
                 whole = [*parts[:i], (added == sign_, of_part), *parts[i + 1 :]]
                 what = f"{node.id} with {text(one)} alone in place of {text(piece)}"
                 yield Change(total(whole), "operand", what, 1.2, what)

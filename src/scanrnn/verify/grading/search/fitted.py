@@ -1,0 +1,421 @@
+"""Formulas read off a function: what each gate's gradient is multiplied by, and written as.
+
+On one step of one example the gradient of a bias is that of the gate itself, so it can
+be read, entry by entry, and divided by what comes in. What is left is a product of
+quantities that the cache knows. It is found as it is: factors of the right formula are
+dropped and others put there, or two such products are added. So two slips in one line,
+or in the lines of several gates, are found one by one.
+"""
+
+import ast
+import itertools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ...rounding import Floats
+from ..cases import Case, Sizes, generic, split
+from ..edits import Edit
+from ..edits.edit import written
+from ..edits.nodes import parse, text
+from ..programs import program
+from ..replay import Leaves, replay
+from .slips import Edited
+
+UNITS = 29  # of a probe: as many numbers must agree
+CLOSE = 1e-8  # of a formula that was found
+COST = 1.4  # of a line that was found by its numbers
+READ = Callable[[Case], Leaves | None]  # runs the function, in the exercise's names
+
+
+class Line(NamedTuple):
+    """A line whose right side is looked for."""
+
+    gate: str  # whose bias shows it
+    target: str  # what the line computes
+    comes: str  # the gradient that comes in, in the words of the program
+    factors: tuple[str, ...]  # the right formula
+    of_state: tuple[str, ...] = ()  # right factors that `comes` holds already
+
+
+class Form(NamedTuple):
+    """The lines of one program, and its words for what the cache holds."""
+
+    name: str
+    lines: tuple[Line, ...]
+    words: Mapping[str, str]  # by the exercise's name, that of the program
+
+
+def _lstm(a: str, c: str, gates: Sequence[str], deltas: Sequence[str]) -> tuple[Line, ...]:
+    """The lines of a memory's step; dc holds ``ot * (1 - tanh_c**2)`` already."""
+    f, i, g, o = gates
+    slope = (o, f"1 - np.tanh({c}) ** 2")
+    return (
+        Line("f", deltas[0], "dc", ("prev", f, f"1 - {f}"), slope),
+        Line("i", deltas[1], "dc", (g, i, f"1 - {i}"), slope),
+        Line("c", deltas[2], "dc", (i, f"1 - {g} ** 2"), slope),
+        Line("o", deltas[3], a, (f"np.tanh({c})", o, f"1 - {o}")),
+    )
+
+
+def _with(lines: Sequence[Line], prev: str) -> tuple[Line, ...]:
+    return tuple(
+        line._replace(factors=tuple(prev if f == "prev" else f for f in line.factors))
+        for line in lines
+    )
+
+
+FORMS = {
+    ("rnn", "course"): Form(
+        "course",
+        (Line("a", "dtanh", "da_next", ("1 - a_next ** 2",)),),
+        {"a_next": "a_next", "a_prev": "a_prev"},
+    ),
+    ("rnn", "rows"): Form(
+        "rows",
+        (Line("a", "dz", "dnext_h", ("1 - next_h ** 2",)),),
+        {"a_next": "next_h", "a_prev": "prev_h"},
+    ),
+    ("lstm", "course"): Form(
+        "factored",
+        _with(
+            _lstm("da_next", "c_next", ("ft", "it", "cct", "ot"), ("dft", "dit", "dcct", "dot")),
+            "c_prev",
+        ),
+        {n: n for n in ("a_next", "a_prev", "c_next", "c_prev", "ft", "it", "cct", "ot")},
+    ),
+    ("lstm", "rows"): Form(
+        "rows",
+        _with(
+            _lstm("dnext_h", "next_c", ("f", "i", "g", "o"), ("daf", "dai", "dag", "dao")),
+            "prev_c",
+        ),
+        {
+            **{"a_prev": "prev_h", "c_next": "next_c", "c_prev": "prev_c"},
+            **{"ft": "f", "it": "i", "cct": "g", "ot": "o"},
+        },
+    ),
+    ("gru", "rows"): Form(
+        "rows",
+        (
+            Line("z", "daz", "dnext_h", ("prev_h - n", "z", "1 - z")),
+            Line("n", "dan", "dnext_h", ("1 - z", "1 - n ** 2")),
+        ),
+        {"a_prev": "prev_h", "rt": "r", "zt": "z", "nt": "n"},
+    ),
+}
+
+
+def fitted(like: str, by_rows: bool, read: READ) -> Iterator[Edited]:
+    """Slips of lines whose formulas were read off the function, the likeliest first.
+
+    Args:
+        like: what the function stands for, a way back.
+        by_rows: whether it takes an example a row.
+        read: runs the function on a case.
+    """
+    form = FORMS.get((split(like)[0], "rows" if by_rows else "course"))
+    if form is None:
+        return
+    for source in ("db", "dW"):
+        found = _lines(like, form, source, read)
+        if not found:
+            continue
+        options = [list(_written(line, parts)) for line, parts in found]
+        if not all(options):
+            continue
+        ways = {way for each in options for way, _ in each}
+        for way in sorted(ways):
+            chosen = [dict(each).get(way, each[0][1]) for each in options]
+            lines = [line for line, _ in found]
+            edits = [_edit(like, form, x, new) for x, new in zip(lines, chosen, strict=True)]
+            if all(edits):
+                yield Edited(tuple(edit for edit in edits if edit))
+        yield from _one_stream(like, form, found)
+
+
+Parts = dict[str, list[str]]  # by what comes in, the formula's factors, or its terms
+
+
+def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, Parts]]:
+    """The lines that are not as they should be, and what they seem to be."""
+    wrong: list[tuple[Line, Parts]] = []
+    for line in form.lines:
+        parts: Parts = {}
+        for comes, case, step in _probes(like, line):
+            leaves, right = read(case), replay(case)
+            if leaves is None:
+                return []
+            mine, due = (_delta(x, line, source, case, step) for x in (leaves, right))
+            if mine is None or due is None or not np.isfinite(mine).all():
+                return []
+            if len(case.inputs["caches"]) > 1 and parts:
+                break  # the memory before it does not come in, as one step has shown
+            if np.allclose(mine, due, CLOSE, CLOSE * np.abs(due).max()):
+                continue
+            coming = case.inputs[comes]
+            coming = coming[:, 0, -1] if coming.ndim == 3 else coming[:, 0]
+            known = form.words
+            words = {w: case.inputs["caches"][step][n][:, 0] for n, w in known.items()}
+            usual = line.factors
+            if comes != "dc_next":
+                usual = (*line.of_state, *usual)
+            formula = _formula(mine / coming, usual, words)
+            if formula is None:
+                return []
+            parts[comes] = formula
+        if parts:
+            wrong.append((line, parts))
+    return wrong
+
+
+def _probes(like: str, line: Line) -> Iterator[tuple[str, Case, int]]:
+    """Cases of one example in which a single gradient comes in; and at which step."""
+    for steps in (1, 2) if "cell" not in like and line.gate == "f" else (1,):
+        # of two steps, as the memory before must not be 0
+        yield from _alone(generic(like, Sizes(3, UNITS, 2, 1, steps), 7), line)
+
+
+def _alone(case: Case, line: Line) -> Iterator[tuple[str, Case, int]]:
+    names = [n for n in ("da", "da_next", "dc_next") if n in case.inputs]
+    for name in names:
+        if name == "dc_next" and line.comes != "dc":
+            continue
+        silent = {n: 0 * case.inputs[n] for n in names if n != name}
+        given = case.inputs[name].copy()
+        if name == "da":
+            given[:, :, :-1] = 0
+        inputs = case.inputs | silent | {name: given}
+        yield name, Case(case.name, case.like, inputs), len(case.inputs["caches"]) - 1
+
+
+def _delta(
+    leaves: Leaves, line: Line, source: str, case: Case, step: int
+) -> Floats | None:
+    """The gradient of a gate before its function, from its bias or its weights."""
+    bias = leaves.get(f"db{line.gate}")
+    if source == "db":
+        return None if bias is None or bias.size != UNITS else np.ravel(bias)
+    name = "dWaa" if line.gate == "a" else f"dW{line.gate}"
+    product = leaves.get(name)
+    before = case.inputs["caches"][step]["a_prev"][:, 0]
+    if product is None or product.ndim != 2 or len(product) != UNITS:
+        return None
+    if name == "dWn":  # it meets the state after the reset
+        before = before * case.inputs["caches"][step]["rt"][:, 0]
+    block = product[:, :UNITS]
+    delta = block @ before / (before @ before)
+    if not np.allclose(np.outer(delta, before), block, 1e-7, 1e-9):
+        return None
+    return np.asarray(delta)
+
+
+def _formula(
+    found: Floats, usual: Sequence[str], words: Mapping[str, Floats]
+) -> list[str] | None:
+    """Factors of a product that equals what was found, or two terms of a sum."""
+    if not found.any():
+        return ["0"]
+    atoms = _atoms(words)
+    due = [_value(factor, words) for factor in usual]
+    names = list(atoms)
+    table = np.array([atoms[name] for name in names])
+    rng = np.random.default_rng(0)
+    weights = rng.standard_normal(UNITS)
+    weights -= weights.mean()  # constants do not count
+    with np.errstate(all="ignore"):
+        logs = np.log(np.abs(table)) @ weights
+        own = np.array([np.log(np.abs(x)) @ weights for x in due])
+        target = np.log(np.abs(found)) @ weights
+    if not np.isfinite(target):
+        return None
+    fine = np.isfinite(logs)
+    names = [name for name, good in zip(names, fine, strict=True) if good]
+    logs = logs[fine]
+    two = logs[:, None] + logs[None, :]
+    best: tuple[float, list[str]] | None = None
+    for kept in _subsets(len(usual)):
+        rest = target - own[list(kept)].sum()
+        if not np.isfinite(rest):
+            continue
+        size = 1e-7 * (1 + abs(target))
+        adds: list[tuple[str, ...]] = [()] if abs(rest) < size else []
+        adds += [(names[i],) for i in np.flatnonzero(np.abs(logs - rest) < size)]
+        adds += [
+            (names[i], names[j])
+            for i, j in zip(*np.nonzero(np.abs(two - rest) < size), strict=True)
+            if i <= j
+        ]
+        for more in adds:
+            factors = [*(usual[k] for k in kept), *more]
+            scale = _scale(found, factors, words)
+            cost = len(usual) - len(kept) + 1.1 * len(more) + (scale != "")
+            cost += 0.1 * sum(map(len, more)) / 10
+            if scale is not None and (best is None or cost < best[0]):
+                best = (cost, [*([scale] if scale else []), *factors])
+    if best is not None:
+        return best[1] or ["1"]
+    return _sum(found, usual, words)
+
+
+def _sum(
+    found: Floats, usual: Sequence[str], words: Mapping[str, Floats]
+) -> list[str] | None:
+    """Two products, each the right one with a factor changed, added or subtracted."""
+    products: dict[str, Floats] = {}
+    atoms = _atoms(words)
+    for kept in _subsets(len(usual)):
+        first = [usual[k] for k in kept]
+        value = np.ones(UNITS)
+        for factor in first:
+            value = value * _value(factor, words)
+        products.setdefault(_times(first), value)
+        for name, atom in atoms.items():
+            products.setdefault(_times([*first, name]), value * atom)
+    names = list(products)
+    table = np.array([products[name] for name in names])
+    good = np.isfinite(table).all(1)
+    names = [name for name, fine in zip(names, good, strict=True) if fine]
+    weights = np.random.default_rng(1).standard_normal(UNITS)
+    sums, target = table[good] @ weights, float(found @ weights)
+    order = np.argsort(sums, kind="stable")
+    for sign in (1, -1):
+        wanted = sign * (target - sums)
+        size = 1e-9 * (1 + abs(target))
+        low = np.searchsorted(sums[order], wanted - size)
+        high = np.searchsorted(sums[order], wanted + size)
+        for i in np.argsort([len(name) for name in names], kind="stable"):
+            for k in order[low[i] : high[i]]:
+                both = products[names[i]] + sign * products[names[k]]
+                if np.allclose(both, found, CLOSE, CLOSE * np.abs(found).max()):
+                    sign_ = "+" if sign > 0 else "-"
+                    return [f"{names[i]} {sign_} {names[k]}"]
+    return None
+
+
+def _subsets(size: int) -> Iterator[tuple[int, ...]]:
+    for count in range(size, -1, -1):
+        yield from itertools.combinations(range(size), count)
+
+
+def _atoms(words: Mapping[str, Floats]) -> dict[str, Floats]:
+    """What may stand as a factor, by its words."""
+    found: dict[str, Floats] = {}
+    for word in words:
+        for form in (
+            *("{x}", "1 - {x}", "1 - {x} ** 2", "1 + {x}", "1 + {x} ** 2"),
+            *("np.tanh({x})", "1 - np.tanh({x}) ** 2", "1 - np.tanh({x})"),
+            *("sigmoid({x})", "1 - sigmoid({x})", "1 / {x}"),
+        ):
+            name = form.format(x=word)
+            found[name] = _value(name, words)
+    return found
+
+
+def _value(words: str, known: Mapping[str, Floats]) -> Floats:
+    from ..programs.words import WORDS
+
+    with np.errstate(all="ignore"):
+        return np.asarray(eval(words, {**WORDS, **known}) + np.zeros(UNITS))
+
+
+def _scale(found: Floats, factors: list[str], words: Mapping[str, Floats]) -> str | None:
+    """The constant in front: "" if it is 1, None if it is no plain one."""
+    value = np.ones(UNITS)
+    for factor in factors:
+        value = value * _value(factor, words)
+    with np.errstate(all="ignore"):
+        ratio = found / value
+    if not np.isfinite(ratio).all() or np.ptp(ratio) > CLOSE * np.abs(ratio).max():
+        return None
+    plain = {1.0: "", -1.0: "-1", 2.0: "2", 0.5: "0.5", -2.0: "-2", -0.5: "-0.5"}
+    near = min(plain, key=lambda x: abs(x - ratio[0]))
+    return plain[near] if abs(near - ratio[0]) < CLOSE else None
+
+
+def _times(factors: Sequence[str]) -> str:
+    """A product in words, with parentheses where they are needed."""
+    minus = "-" * (sum(factor == "-1" for factor in factors) % 2)
+    made = []
+    for factor in (x for x in factors if x != "-1"):
+        node = parse(factor)
+        inner = isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Mult | ast.Pow)
+        made.append(f"({factor})" if inner else factor)
+    return minus + (" * ".join(made) or "1")
+
+
+def _written(line: Line, parts: Parts) -> Iterator[tuple[int, str]]:
+    """How the line may be written: with what comes in whole, or each by itself."""
+    given = next((name for name in parts if name != "dc_next"), "")
+    outside = parts.get(given)
+    memory = parts.get("dc_next")
+    if line.comes != "dc":
+        yield 0, _times([line.comes, *(outside or ())])
+        return
+    if outside is not None:
+        rest = list(outside)
+        for factor in line.of_state:
+            if factor in rest:
+                rest.remove(factor)
+        if len(outside) - len(rest) == len(line.of_state) and memory in (None, rest):
+            yield 0, _times(["dc", *rest])
+    streams = ("dnext_c", "dnext_h") if "prev_c" in line.factors or _rows(line) else ()
+    dc, da = streams or ("dc_next", "da_next")
+    one = memory if memory is not None else list(line.factors)
+    two = outside if outside is not None else [*line.of_state, *line.factors]
+    yield 1, f"{_times([dc, *one])} + {_times([da, *two])}"
+
+
+def _rows(line: Line) -> bool:
+    return line.target.startswith("da")
+
+
+def _one_stream(
+    like: str, form: Form, found: Sequence[tuple[Line, Parts]]
+) -> Iterator[Edited]:
+    """What all three gates of the memory have in common is the line of dc."""
+    gates = [(line, parts) for line, parts in found if line.comes == "dc"]
+    if len(gates) != 3 or any("dc_next" in parts for _, parts in gates):
+        return
+    shared = []
+    for line, parts in gates:
+        (formula,) = parts.values()
+        rest = list(formula)
+        if not all(factor in rest for factor in line.factors):
+            return
+        for factor in line.factors:
+            rest.remove(factor)
+        shared.append(sorted(rest))
+    if shared[0] != shared[1] or shared[1] != shared[2]:
+        return
+    rows = _rows(gates[0][0])
+    dc, da = ("dnext_c", "dnext_h") if rows else ("dc_next", "da_next")
+    line = Line("", "dc", "", ())
+    others = [
+        (each, new[0][1])
+        for each, parts in found
+        if each.comes != "dc" and (new := list(_written(each, parts)))
+    ]
+    edits = [_edit(like, form, line, f"{dc} + {_times([da, *shared[0]])}")]
+    edits += [_edit(like, form, each, new) for each, new in others]
+    if all(edits):
+        yield Edited(tuple(edit for edit in edits if edit))
+
+
+def _edit(like: str, form: Form, line: Line, new: str) -> Edit | None:
+    """The line with another right side."""
+    cell = split(like)[0]
+    function = like if "cell" in like else like.replace("_", "_cell_", 1)
+    tree = program(cell, form.name).trees[function]
+    for i, node in enumerate(tree.body):
+        if isinstance(node, ast.Assign) and written(node) == line.target:
+            path = (("body", i), ("value", None))
+            whole = parse(new)
+            right = text(node.value)
+            what = f"{text(whole)} in place of {right}"
+            if line.comes:
+                right = _times([line.comes, *line.factors])
+                what = f"{text(whole)} in place of {right}"
+            return Edit(cell, form.name, function, ((path, whole),), "formula", what, COST)
+    return None
