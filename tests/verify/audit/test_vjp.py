@@ -154,9 +154,7 @@ def test_a_wrong_slope_is_named_and_not_called_a_multiple(size, scale):
     def squash(x):
         return jnp.tanh(x)
 
-    squash.defvjp(
-        lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda a, d_y: (d_y * (1 - a),)
-    )
+    squash.defvjp(lambda x: (jnp.tanh(x), jnp.tanh(x)), lambda a, d_y: (d_y * (1 - a),))
     x = scale * jax.random.normal(jax.random.key(0), (size,))
     (suspect,) = check_vjp(squash, jnp.tanh, x).suspicions
     assert suspect.names == ("x: the slope is 1 - y and not 1 - y**2",)

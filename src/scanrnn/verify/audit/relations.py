@@ -5,7 +5,7 @@ again. For any other function the numbers alone can still say much: a leaf that 
 the right one, half of it, its transpose, or right but for one block of columns.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -17,7 +17,8 @@ CLOSE = 1e-3  # a pattern is a hint and no proof: three digits make it
 FEW = 3  # entries of which a ratio in common may be chance, unless it is a plain one
 PLAIN = 12  # the largest number in a plain ratio
 # How the slope of a function is written wrongly, with y what the function gives.
-SLOPES = {
+Slope = Callable[[Floats], Floats]
+SLOPES: dict[str, tuple[Slope, dict[str, Slope]]] = {
     "1 - y**2": (
         lambda y: 1 - y**2,
         {

@@ -1,4 +1,4 @@
-"""What one visit of a loop keeps for another, and what is taken apart in the wrong order.
+"""What one visit of a loop keeps for another; arrays whose axes are mixed up.
 
 The state that is handed out may be that of another visit than the last; a factor may be
 the one that the visit before left behind; a list may hold one array many times; and an
@@ -57,7 +57,9 @@ def one_buffer(known: Function, node: Any, line: Any) -> Iterator[Change]:
     for part in line.body:
         target = part.targets[0] if isinstance(part, ast.Assign) else None
         if isinstance(target, ast.Tuple):
-            target = next((x for x in target.elts if isinstance(x, ast.Subscript)), None)
+            target = next(
+                (x for x in target.elts if isinstance(x, ast.Subscript)), None
+            )
         if not isinstance(target, ast.Subscript) or "t" not in text(target.slice):
             continue
         array = text(target.value)
@@ -67,7 +69,9 @@ def one_buffer(known: Function, node: Any, line: Any) -> Iterator[Change]:
         after = f"{array}[{index.replace('t', 's')}] = {slot}"
         length = "T_x" if "T_x" in known.variables else "T"
         loop = f"for s in range({length}): {after}"
-        what = f"every step of {array} is what the last visit wrote: one array in a list"
+        what = (
+            f"every step of {array} is what the last visit wrote: one array in a list"
+        )
         yield _around_loop(line, "pass", "pass", loop, what, 1.3)
 
 
@@ -105,9 +109,12 @@ def kept_from_before(known: Function, node: Any, line: Any) -> Iterator[Change]:
             zeros = _zeros(known, word, sort)
             if not zeros:
                 continue
-            target = text(part.targets[0] if isinstance(part, ast.Assign) else part.target)
+            target = text(
+                part.targets[0] if isinstance(part, ast.Assign) else part.target
+            )
             for begin, how in ((f"{zeros} + 1", "ones"), (zeros, "zeros")):
-                what = f"{target}: {word} is still that of the visit before, {how} at first"
+                what = f"in the line of {target}, {word} is that of the visit before"
+                what += f", {how} at first"
                 yield _around_loop(
                     loop, f"kept = {begin}", f"kept = {word}", "pass", what, 1.5
                 )
@@ -145,7 +152,9 @@ def reshaped(known: Function, node: Any, line: Any) -> Iterator[Change]:
         return
     if len(known.shapes.get(node.id, ())) != 3 or not isinstance(line, ast.Assign):
         return
-    if line in (x for loop in known.tree.body if isinstance(loop, ast.For) for x in loop.body):
+    if line in (
+        x for loop in known.tree.body if isinstance(loop, ast.For) for x in loop.body
+    ):
         return
     if known.name.endswith("forward") or isinstance(line.value, ast.Dict | ast.Tuple):
         return
@@ -164,27 +173,36 @@ def reshaped(known: Function, node: Any, line: Any) -> Iterator[Change]:
 
 
 def apart(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """Of what comes from outside and what is carried, one meets another step's factor."""
+    """Of what is given and what is carried, one meets another step's factor."""
     parts = factors(node)
-    if len(parts) < 2 or not isinstance(line, ast.Assign) or not isinstance(node, ast.BinOp):
+    if (
+        len(parts) < 2
+        or not isinstance(line, ast.Assign)
+        or not isinstance(node, ast.BinOp)
+    ):
         return
     for i, part in enumerate(parts):
         value = known.values.get(text(part)) if isinstance(part, ast.Name) else None
         inner = terms(value) if value is not None else []
         rest = [*parts[:i], *parts[i + 1 :]]
         words = text(times(*rest))
-        if len(inner) != 2 or ", t]" not in words and ", t, :]" not in words:
+        if len(inner) != 2 or (", t]" not in words and ", t, :]" not in words):
             continue
         length = "T_x" if "T_x" in known.variables else "T"
         for shift, says in (
             (f"min(t + 1, {length} - 1)", "of the step after"),
             ("max(t - 1, 0)", "of the step before"),
         ):
-            moved = words.replace(", t]", f", {shift}]").replace(", t, :]", f", {shift}, :]")
+            moved = words.replace(", t]", f", {shift}]").replace(
+                ", t, :]", f", {shift}, :]"
+            )
             for k, (added, term) in enumerate(inner):
                 other = inner[1 - k]
                 new = total(
-                    [(other[0], times(other[1], *rest)), (added, times(term, parse(moved)))]
+                    [
+                        (other[0], times(other[1], *rest)),
+                        (added, times(term, parse(moved))),
+                    ]
                 )
                 what = f"{text(term)} meets {words} {says}"
                 yield Change(new, "step", what, 1.4, f"apart {k} {says}")
@@ -194,9 +212,15 @@ def joined_streams(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """A gradient more inside of a product: (da_next + dc) * tanh_c."""
     if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
         return
-    if not isinstance(line, ast.Assign) or line.value is node or node.id not in GRADIENTS:
+    if (
+        not isinstance(line, ast.Assign)
+        or line.value is node
+        or node.id not in GRADIENTS
+    ):
         return
-    if not isinstance(line.targets[0], ast.Name) or not isinstance(line.value, ast.BinOp):
+    if not isinstance(line.targets[0], ast.Name) or not isinstance(
+        line.value, ast.BinOp
+    ):
         return
     for other in known.like(node.id):
         if other in GRADIENTS and other != text(line.targets[0]):

@@ -88,7 +88,9 @@ def _leave_unclear(read: Read, lines: Sequence[str], right: Leaves) -> None:
             and others & set(PRINTED.values())
             and _one_letter(entry.name, printed)
         ):
-            read.unread[-1] = f"{entry.name} may be {printed}, which the notebook prints"
+            read.unread[-1] = (
+                f"{entry.name} may be {printed}, which the notebook prints"
+            )
         else:
             kept.append(entry)
     read.posted[:] = kept

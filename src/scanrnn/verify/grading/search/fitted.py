@@ -1,4 +1,4 @@
-"""Formulas read off a function: what each gate's gradient is multiplied by, and written as.
+"""Formulas read off a function: what each gate's gradient is multiplied by.
 
 On one step of one example the gradient of a bias is that of the gate itself, so it can
 be read, entry by entry, and divided by what comes in. What is left is a product of
@@ -20,6 +20,8 @@ from ..edits import Edit
 from ..edits.edit import written
 from ..edits.nodes import parse, text
 from ..programs import program
+from ..programs.tree import at, walk
+from ..programs.words import WORDS
 from ..replay import Leaves, replay
 from .slips import Edited
 
@@ -47,7 +49,9 @@ class Form(NamedTuple):
     words: Mapping[str, str]  # by the exercise's name, that of the program
 
 
-def _lstm(a: str, c: str, gates: Sequence[str], deltas: Sequence[str]) -> tuple[Line, ...]:
+def _lstm(
+    a: str, c: str, gates: Sequence[str], deltas: Sequence[str]
+) -> tuple[Line, ...]:
     """The lines of a memory's step; dc holds ``ot * (1 - tanh_c**2)`` already."""
     f, i, g, o = gates
     slope = (o, f"1 - np.tanh({c}) ** 2")
@@ -80,15 +84,25 @@ FORMS = {
     ("lstm", "course"): Form(
         "factored",
         _with(
-            _lstm("da_next", "c_next", ("ft", "it", "cct", "ot"), ("dft", "dit", "dcct", "dot")),
+            _lstm(
+                "da_next",
+                "c_next",
+                ("ft", "it", "cct", "ot"),
+                ("dft", "dit", "dcct", "dot"),
+            ),
             "c_prev",
         ),
-        {n: n for n in ("a_next", "a_prev", "c_next", "c_prev", "ft", "it", "cct", "ot")},
+        {
+            n: n
+            for n in ("a_next", "a_prev", "c_next", "c_prev", "ft", "it", "cct", "ot")
+        },
     ),
     ("lstm", "rows"): Form(
-        "rows",
+        "rows, parts",
         _with(
-            _lstm("dnext_h", "next_c", ("f", "i", "g", "o"), ("daf", "dai", "dag", "dao")),
+            _lstm(
+                "dnext_h", "next_c", ("f", "i", "g", "o"), ("daf", "dai", "dag", "dao")
+            ),
             "prev_c",
         ),
         {
@@ -129,10 +143,42 @@ def fitted(like: str, by_rows: bool, read: READ) -> Iterator[Edited]:
         for way in sorted(ways):
             chosen = [dict(each).get(way, each[0][1]) for each in options]
             lines = [line for line, _ in found]
-            edits = [_edit(like, form, x, new) for x, new in zip(lines, chosen, strict=True)]
+            edits = [
+                _edit(like, form, x, new) for x, new in zip(lines, chosen, strict=True)
+            ]
             if all(edits):
-                yield Edited(tuple(edit for edit in edits if edit))
+                whole = Edited(tuple(edit for edit in edits if edit))
+                yield whole
+                yield from _in_some_lines(whole)
         yield from _one_stream(like, form, found)
+
+
+def _in_some_lines(whole: Edited) -> Iterator[Edited]:
+    """The formulas in the weights' gradients alone, and not in what goes further."""
+    for prefixes in (("dW", "db", "da"), ("db",), ("dW",)):
+        made = []
+        for edit in whole.edits:
+            tree = edit.program.trees[edit.function]
+            new: Any = edit.swaps[0][1]
+            swaps = tuple(
+                (path, new)
+                for path, node in walk(tree)
+                if isinstance(node, ast.Name)
+                and node.id == edit.target
+                and isinstance(node.ctx, ast.Load)
+                and _of_weights(at(tree, path[:1]), prefixes)
+            )
+            if swaps:
+                what = f"{text(new)} in place of {edit.target}"
+                made.append(edit._replace(swaps=swaps, what=what))
+        if len(made) == len(whole.edits):
+            yield Edited(tuple(made))
+
+
+def _of_weights(line: Any, prefixes: tuple[str, ...]) -> bool:
+    """Whether a line sums up what belongs to the weights."""
+    target = written(line)
+    return target[:2] in prefixes and (target[:2] != "da" or target == "da")
 
 
 Parts = dict[str, list[str]]  # by what comes in, the formula's factors, or its terms
@@ -314,13 +360,13 @@ def _atoms(words: Mapping[str, Floats]) -> dict[str, Floats]:
 
 
 def _value(words: str, known: Mapping[str, Floats]) -> Floats:
-    from ..programs.words import WORDS
-
     with np.errstate(all="ignore"):
         return np.asarray(eval(words, {**WORDS, **known}) + np.zeros(UNITS))
 
 
-def _scale(found: Floats, factors: list[str], words: Mapping[str, Floats]) -> str | None:
+def _scale(
+    found: Floats, factors: list[str], words: Mapping[str, Floats]
+) -> str | None:
     """The constant in front: "" if it is 1, None if it is no plain one."""
     value = np.ones(UNITS)
     for factor in factors:
@@ -340,7 +386,9 @@ def _times(factors: Sequence[str]) -> str:
     made = []
     for factor in (x for x in factors if x != "-1"):
         node = parse(factor)
-        inner = isinstance(node, ast.BinOp) and not isinstance(node.op, ast.Mult | ast.Pow)
+        inner = isinstance(node, ast.BinOp) and not isinstance(
+            node.op, ast.Mult | ast.Pow
+        )
         made.append(f"({factor})" if inner else factor)
     return minus + (" * ".join(made) or "1")
 
@@ -417,5 +465,7 @@ def _edit(like: str, form: Form, line: Line, new: str) -> Edit | None:
             if line.comes:
                 right = _times([line.comes, *line.factors])
                 what = f"{text(whole)} in place of {right}"
-            return Edit(cell, form.name, function, ((path, whole),), "formula", what, COST)
+            return Edit(
+                cell, form.name, function, ((path, whole),), "formula", what, COST
+            )
     return None

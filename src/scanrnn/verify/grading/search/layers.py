@@ -122,7 +122,9 @@ def _in_order(
             given = layer.agree[list(classes)].any(0)
             lost = (~(given | layer.changed[more])).any(1) * LOST
         total = worth[more] + lost + sum(worth[i] for i in classes)
-        every += [((float(w)), (*classes, int(i))) for w, i in zip(total, more, strict=True)]
+        every += [
+            ((float(w)), (*classes, int(i))) for w, i in zip(total, more, strict=True)
+        ]
     return [classes for _, classes in sorted(every)]
 
 

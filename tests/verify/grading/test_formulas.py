@@ -1,0 +1,121 @@
+"""Slips in several lines of a step are read off the function, gate by gate."""
+
+import numpy as np
+import pytest
+
+from scanrnn.verify import grade
+from scanrnn.verify.grading import candidates, suspects
+from scanrnn.verify.grading.cases import Sizes, generic
+from scanrnn.verify.grading.conventions import arguments
+
+
+def step_back(da_next, dc_next, cache, gates):
+    """One step of the memory with the gates' lines of a learner."""
+    (_, c_next, a_prev, _, ft, _, _, ot, xt, p) = cache
+    n_a = len(a_prev)
+    tanh_c = np.tanh(c_next)
+    dc = dc_next + da_next * ot * (1 - tanh_c**2)
+    inputs = np.concatenate([a_prev, xt])
+    found = {"dc_prev": dc * ft}
+    back = 0
+    for gate, delta in zip("ofic", gates(da_next, dc, dc_next, cache), strict=True):
+        found["dW" + gate] = delta @ inputs.T
+        found["db" + gate] = delta.sum(1, keepdims=True)
+        back = back + p["W" + gate].T @ delta
+    return found | {"da_prev": back[:n_a], "dxt": back[n_a:]}
+
+
+def sequence(gates, keep=False):
+    """The loop around it; ``keep``: biases are overwritten."""
+
+    def lstm_backward(da, caches):
+        caches, x = caches
+        total, dx = {}, np.zeros((len(x), *da.shape[1:]))
+        carry = memory = np.zeros(da.shape[:2])
+        for t in reversed(range(da.shape[2])):
+            step = step_back(da[:, :, t] + carry, memory, caches[t], gates)
+            carry, memory = step["da_prev"], step["dc_prev"]
+            dx[:, :, t] = step["dxt"]
+            for name in step:
+                before = 0 if keep and name[:2] == "db" else total.get(name, 0)
+                total[name] = before + step[name]
+        weights = {k: v for k, v in total.items() if k[:2] in ("dW", "db")}
+        return {"dx": dx, "da0": carry} | weights
+
+    return lstm_backward
+
+
+def four_slips(da, dc, dc_next, cache):
+    (_, c1, a0, _, f, i, g, o, _, _) = cache
+    return (
+        da * np.tanh(c1) * o,
+        dc * c1 * f * (1 - f**2),
+        dc * g * (1 - g),
+        dc * i * (1 - i) * a0,
+    )
+
+
+def streams_apart(da, dc, dc_next, cache):
+    (_, c1, _, c0, f, i, g, o, _, _) = cache
+    tanh_c = np.tanh(c1)
+    return (
+        da * tanh_c * o * o,
+        dc * c0 * f * (1 - f),
+        dc_next * i * (1 - i) * g + da * tanh_c * g,
+        dc * i * (1 - g**2),
+    )
+
+
+def sums(da, dc, dc_next, cache):
+    (_, c1, _, c0, f, i, g, o, _, _) = cache
+    return (
+        da * (o - np.tanh(c1) ** 2),
+        dc * c0 * f * (1 - f),
+        -2 * dc * f * i * (1 - i**2),
+        dc * i * (1 - g**2),
+    )
+
+
+@pytest.mark.parametrize("gates", [four_slips, streams_apart, sums])
+@pytest.mark.parametrize("one_step", [True, False])
+def test_several_slips_in_the_gates_are_named(gates, one_step, monkeypatch):
+    runs = []
+    described = candidates._suspicion
+
+    def remember(case, first, *others):
+        runs.append(first.slip.run)
+        return described(case, first, *others)
+
+    monkeypatch.setattr(candidates, "_suspicion", remember)
+
+    def lstm_cell_backward(da_next, dc_next, cache):
+        return step_back(da_next, dc_next, cache, gates)
+
+    like = "lstm_cell_backward" if one_step else "lstm_backward"
+    function = lstm_cell_backward if one_step else sequence(gates)
+    first = grade(function, like).suspicions[0]
+    assert first.score == 1
+    assert all(" in place of " in name for name in first.names)
+    fresh = generic(like, Sizes(4, 6, 3, 3, 5), 11)  # nobody has seen it
+    found, given = function(*arguments(fresh).values()), runs[0](fresh)
+    for leaf, value in found.items():
+        np.testing.assert_allclose(given[leaf], value, 1e-9, 1e-9)
+
+
+def test_beside_formulas_a_slip_of_the_loop_is_found():
+    first = grade(sequence(four_slips, keep=True), "lstm_backward").suspicions[0]
+    assert first.score == 1
+    assert len(first.names) > 4
+    assert any("overwrite" in name for name in first.names)
+
+
+def test_what_is_no_formula_of_the_cache_is_not_made_up(monkeypatch):
+    monkeypatch.setattr(suspects, "PATIENCE", 0.5)
+    noise = np.random.default_rng(0).standard_normal(64)
+
+    def strange(da, dc, dc_next, cache):
+        o, f, i, g = four_slips(da, dc, dc_next, cache)
+        return o, f, i, g * noise[: len(g), None]
+
+    verdict = grade(sequence(strange), "lstm_backward")
+    assert not any(suspicion.score == 1 for suspicion in verdict.suspicions)
