@@ -119,3 +119,53 @@ def test_what_is_no_formula_of_the_cache_is_not_made_up(monkeypatch):
 
     verdict = grade(sequence(strange), "lstm_backward")
     assert not any(suspicion.score == 1 for suspicion in verdict.suspicions)
+
+
+def crossed(da_next, dc_next, cache):
+    """Slips in a slope, in the products of two leaves and in one of the weights."""
+    (_, c_next, a_prev, c_prev, ft, it, cct, ot, xt, p) = cache
+    n_a = len(a_prev)
+    found = step_back(
+        da_next,
+        dc_next,
+        cache,
+        lambda da, dc, *_: (
+            da * np.tanh(c_next) * ot * (1 - ot),
+            dc * c_prev * ft * (1 - ft),
+            dc * cct * it * (1 - ft),
+            dc * it * (1 - cct**2),
+        ),
+    )
+    dc = dc_next + da_next * ot * (1 - np.tanh(c_next) ** 2)
+    dcct = dc * it * (1 - cct**2)
+    dit = dc * cct * it * (1 - ft)
+    back = np.concatenate((found["da_prev"], found["dxt"]))
+    back = back + p["Wi"].T @ (dcct - dit)
+    found["dWc"] = dcct @ np.concatenate((xt, a_prev)).T
+    return found | {"da_prev": back[:n_a], "dxt": back[n_a:]}
+
+
+def transposed(da_next, cache):
+    """Three slips in one step of the simple network."""
+    a_next, a_prev, xt, p = cache
+    dz = da_next * (1 - a_next)
+    return {
+        "dxt": p["Wax"].T @ dz,
+        "da_prev": p["Waa"] @ da_next,
+        "dWax": dz @ xt.T,
+        "dWaa": da_next @ a_next.T,
+        "dba": dz.sum(1, keepdims=True),
+    }
+
+
+@pytest.mark.parametrize(
+    "function, like, lines",
+    [
+        (crossed, "lstm_cell_backward", {"dit", "dxt", "da_prev", "dWc"}),
+        (transposed, "rnn_cell_backward", {"dtanh", "da_prev", "dWaa"}),
+    ],
+)
+def test_products_in_several_leaves_are_named_leaf_by_leaf(function, like, lines):
+    first = grade(function, like).suspicions[0]
+    assert first.score == 1
+    assert {name.split(":")[0] for name in first.names} == lines

@@ -18,6 +18,7 @@ from .candidates import Candidate, after, describe
 from .cases import Case, split
 from .conventions import back
 from .replay import Leaves, replay
+from .search.combined import combined, probed
 from .search.fitted import fitted
 from .search.layers import Layer, layered
 from .search.marks import marks, of_leaves, same
@@ -230,13 +231,23 @@ def _by_formulas(
 
     by_rows = back(exhibits[0].rename) is not back(None)
     until = time.process_time() + PATIENCE / 2
-    for slip in fitted(like, by_rows, read):
-        for whole in chain((slip,), _with_one_more(known, exhibits, slip)):
-            if time.process_time() > until:
-                return []
-            if all(_gives(exhibit, whole) for exhibit in exhibits):
-                candidate = _candidate(exhibits, whole)
-                return [] if candidate is None else [candidate]
+    slips = [*fitted(like, by_rows, read), Edited(())]
+
+    def completed() -> Iterator[Edited]:
+        found = probed(like, read)
+        for slip in slips:
+            whole = combined(like, by_rows, slip.edits, found)
+            if whole is not None:
+                yield whole
+                yield from _with_one_more(known, exhibits, whole)
+
+    more = (_with_one_more(known, exhibits, slip) for slip in slips if slip.edits)
+    for slip in chain(slips, completed(), chain.from_iterable(more)):
+        if time.process_time() > until:
+            break
+        if slip.edits and all(_gives(exhibit, slip) for exhibit in exhibits):
+            candidate = _candidate(exhibits, slip)
+            return [] if candidate is None else [candidate]
     return []
 
 
