@@ -147,7 +147,7 @@ def crossed(da_next, dc_next, cache):
 
 def transposed(da_next, cache):
     """Three slips in one step of the simple network."""
-    a_next, a_prev, xt, p = cache
+    a_next, _, xt, p = cache
     dz = da_next * (1 - a_next)
     return {
         "dxt": p["Wax"].T @ dz,

@@ -55,7 +55,7 @@ def combined(
     """
     cell, convention = split(like)[0], "rows" if by_rows else "course"
     form = FORMS.get((cell, convention))
-    if form is None or cell == "gru" or not found:
+    if form is None or not found:
         return None
     known = [_variables(like, form.name, edits, seed) for seed in range(PROBES)]
     made = list(edits)
@@ -164,6 +164,7 @@ def _products(target: str, cell: str, convention: str) -> Iterator[str]:
         ("rnn", "rows"): ("dz", "dnext_h"),
         ("lstm", "course"): ("dft", "dit", "dcct", "dot", "df", "di", "dcc", "do"),
         ("lstm", "rows"): ("dai", "daf", "dao", "dag"),
+        ("gru", "rows"): ("dar", "daz", "dan"),
     }[cell, convention]
     if target[:2] == "db":
         yield from (f"np.sum({gate}, axis=1, keepdims=True)" for gate in gates)
@@ -183,6 +184,11 @@ def _products(target: str, cell: str, convention: str) -> Iterator[str]:
                 yield from (f"np.dot({weights}{block}, {gate})" for block in BLOCKS)
                 yield f"np.dot({weights}[:, :n_a], {gate})"
     yield "dnext_h" if convention == "rows" else "da_next"
+    if cell == "gru":
+        for gate in ("z", "(1 - z)", "r", "n", "(1 - r)"):
+            yield f"dnext_h * {gate}"
+            yield f"dk * {gate}"
+        yield "dk"
 
 
 def _weights(cell: str, convention: str) -> Iterator[str]:
@@ -192,7 +198,8 @@ def _weights(cell: str, convention: str) -> Iterator[str]:
         yield from ("Wf", "Wi", "Wc", "Wo")
     else:
         for name in ("Wx", "Wh"):
-            yield from (f"{name}[:, {k} * H:{k} * H + H]" for k in range(4))
+            count = 3 if cell == "gru" else 4
+            yield from (f"{name}[:, {k} * H:{k} * H + H]" for k in range(count))
 
 
 def _outer(target: str, cell: str, gates: Sequence[str]) -> Iterator[str]:

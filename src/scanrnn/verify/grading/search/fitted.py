@@ -115,6 +115,7 @@ FORMS = {
         (
             Line("z", "daz", "dnext_h", ("prev_h - n", "z", "1 - z")),
             Line("n", "dan", "dnext_h", ("1 - z", "1 - n ** 2")),
+            Line("r", "dar", "dk", ("prev_h", "r", "1 - r")),
         ),
         {"a_prev": "prev_h", "rt": "r", "zt": "z", "nt": "n"},
     ),
@@ -198,15 +199,22 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
                 return []
             if len(case.inputs["caches"]) > 1 and parts:
                 break  # the memory before it does not come in, as one step has shown
-            if np.allclose(mine, due, CLOSE, CLOSE * np.abs(due).max()):
+            if line.comes != "dk" and _alike(mine, due):
                 continue
             coming = case.inputs[comes]
             coming = coming[:, 0, -1] if coming.ndim == 3 else coming[:, 0]
+            if line.comes == "dk":  # through the weights, from the candidate
+                dan = np.ravel(leaves.get("dbn", np.nan))
+                coming = case.inputs["parameters"]["Wn"][:, :UNITS].T @ dan
             known = form.words
             words = {w: case.inputs["caches"][step][n][:, 0] for n, w in known.items()}
             usual = line.factors
             if comes != "dc_next":
                 usual = (*line.of_state, *usual)
+            if line.comes == "dk":
+                factors = (_value(factor, words) for factor in usual)
+                if _alike(mine, coming * np.prod(list(factors), axis=0)):
+                    continue
             formula = _formula(mine / coming, usual, words)
             if formula is None:
                 return []
@@ -214,6 +222,10 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
         if parts:
             wrong.append((line, parts))
     return wrong
+
+
+def _alike(one: Floats, two: Floats) -> bool:
+    return bool(np.allclose(one, two, CLOSE, CLOSE * np.abs(two).max()))
 
 
 def _probes(like: str, line: Line) -> Iterator[tuple[str, Case, int]]:
