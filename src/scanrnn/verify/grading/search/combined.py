@@ -185,10 +185,9 @@ def _products(target: str, cell: str, convention: str) -> Iterator[str]:
                 yield f"np.dot({weights}[:, :n_a], {gate})"
     yield "dnext_h" if convention == "rows" else "da_next"
     if cell == "gru":
-        for gate in ("z", "(1 - z)", "r", "n", "(1 - r)"):
+        for gate in "zrn":  # none of them may follow from others
             yield f"dnext_h * {gate}"
             yield f"dk * {gate}"
-        yield "dk"
 
 
 def _weights(cell: str, convention: str) -> Iterator[str]:
