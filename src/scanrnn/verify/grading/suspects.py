@@ -86,7 +86,7 @@ def suspects(
     ]
     if not any(candidate.score == 1 for candidate in found):
         found += _by_formulas(known, exhibits, probe)
-    if not any(candidate.score == 1 for candidate in found):
+    if not any(candidate.score == 1 and _is_one(candidate.slip) for candidate in found):
         found += _several(known, exhibits, given, probe)
     found.sort(key=lambda c: (-c.score, given and c.slip.forward, c.slip.cost))
     whole = [s for c in found if c.score == 1 for s in (c.slip, *c.alike)]
@@ -217,6 +217,11 @@ def _same(one: Candidate, two: Candidate) -> bool:
     )
 
 
+def _is_one(slip: Slip) -> bool:
+    """Whether it is a single slip: if it is not, two known ones may be plainer."""
+    return len(slip.names) == 1 or not isinstance(slip, Edited)
+
+
 def _by_formulas(
     known: Table, exhibits: Sequence[Exhibit], probe: Probe
 ) -> list[Candidate]:
@@ -230,7 +235,6 @@ def _by_formulas(
         return None if exhibit is None else exhibit.in_course
 
     by_rows = back(exhibits[0].rename) is not back(None)
-    until = time.process_time() + PATIENCE / 2
     slips = [*fitted(like, by_rows, read), Edited(())]
 
     def completed() -> Iterator[Edited]:
@@ -242,12 +246,14 @@ def _by_formulas(
                 yield from _with_one_more(known, exhibits, whole)
 
     more = (_with_one_more(known, exhibits, slip) for slip in slips if slip.edits)
-    for slip in chain(slips, completed(), chain.from_iterable(more)):
-        if time.process_time() > until:
-            break
-        if slip.edits and all(_gives(exhibit, slip) for exhibit in exhibits):
-            candidate = _candidate(exhibits, slip)
-            return [] if candidate is None else [candidate]
+    for some in (slips, chain.from_iterable(more), completed()):
+        until = time.process_time() + PATIENCE / 3
+        for slip in some:
+            if slip.edits and all(_gives(exhibit, slip) for exhibit in exhibits):
+                candidate = _candidate(exhibits, slip)
+                return [] if candidate is None else [candidate]
+            if time.process_time() > until:
+                break
     return []
 
 
