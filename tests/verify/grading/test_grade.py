@@ -136,6 +136,10 @@ STRANGE = {
     "nothing": (lambda da, caches: None, "returned NoneType"),
     "not a number": (changed(dba=lambda x: x * np.nan), "not-a-number"),
     "flat bias": (changed(dba=np.ravel), "keepdims=True"),
+    "steps of x": (
+        changed(dx=lambda dx: np.pad(dx, ((0, 0), (0, 0), (0, 3)))),
+        "take T from da",
+    ),
     "transposed": (changed(dWax=np.transpose), "it is transposed"),
     "a string": (changed(dba=lambda x: "oops"), "expected an array"),
     "missing": (lambda da, c: {"dx": right(da, c)["dx"]}, "missing from what is"),
