@@ -11,21 +11,25 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from by_numpy import by_numpy
 from charlm_runs import TINY, tiny, train, write_names, write_text
 
 import scanrnn as sr
 from scanrnn.charlm import Config, Diverged, RunDirectory, char_model, read_about
 from scanrnn.charlm.events import Compared, Evaluated, Stepped
 from scanrnn.charlm.gradients import compare_gradients
-from scanrnn.charlm.loop import prepare
+from scanrnn.charlm.loop import Setup, prepare
 from scanrnn.charlm.model import model_of
+from scanrnn.charlm.placement import STREAMS, Placement
 from scanrnn.charlm.schedule import MOST_STEPS, steps_per_call
 from scanrnn.charlm.streams import Window, cut_window
 from scanrnn.charlm.train import (
     TrainState,
+    Update,
     evaluator,
     init_state,
     learning_rate,
+    place_state,
     updater,
 )
 
@@ -49,6 +53,8 @@ def names(tmp_path_factory):
 
 
 CALL = MOST_STEPS  # at most, in calls of tiny runs: one program serves them all
+# Settings of runs that learn; what holds of any run is asked of their programs, too.
+LEARNS = {"hidden": 24, "batch": 4, "window": 20, "steps": 250, "dropout": 0.0}
 NAMES = {"hidden": 16, "batch": 3, "window": 17, "learning_rate": 0.02}
 
 
@@ -56,54 +62,73 @@ def at(*progress: float) -> np.ndarray:
     return np.resize(np.float32(progress), CALL)
 
 
-def walk(config: Config, steps: int) -> tuple[TrainState, list[float]]:
-    setup = prepare(config)
-    update = updater(setup.task)
+def window_at(setup: Setup, cursor: int, steps: int) -> Window:
+    """As a step of training cuts it."""
+    cut = by_numpy(lambda *at: cut_window(*at, steps, setup.task.separator))
+    return cut(setup.tokens, np.int32(cursor))
+
+
+def begin(setup: Setup) -> tuple[Update, TrainState, jax.Array]:
+    """The call of a run, the state and the streams, as `fit` makes and places them."""
+    config = setup.config
+    placement = Placement.over(config.devices, config.batch)
     state = init_state(setup.task, config.batch, config.seed)
+    return (
+        updater(setup.task, placement),
+        place_state(state, placement),
+        placement.place(setup.tokens, STREAMS),
+    )
+
+
+def walk(
+    config: Config, steps: int, rate: float = 1.0
+) -> tuple[TrainState, list[float]]:
+    """Steps of one; by a ``rate`` of 0 they leave the parameters as they are."""
+    update, state, tokens = begin(prepare(config))
     losses = []
     for step in range(steps):
-        state, metrics = update(state, setup.tokens, at(step / steps), 1)
+        state, metrics = update(state, tokens, at(rate * step / steps), np.int32(1))
         losses.append(float(metrics.loss[0]))
     return state, losses
 
 
 def test_a_carried_state_makes_windows_one_long_unroll(text):
-    config = tiny(text, learning_rate=1e-30, dropout=0.0)
+    config = tiny(text, **LEARNS)
     setup = prepare(config)
     model = setup.task.model
-    state, losses = walk(config, 5)
+    state, losses = walk(config, 5, rate=0.0)
     params = init_state(setup.task, config.batch, config.seed).params
-    long = cut_window(setup.tokens, jnp.int32(0), 5 * config.window, None)
-    loss, final = model.loss(params, long, model.start(config.batch))
+    long = window_at(setup, 0, 5 * config.window)
+    loss, final = by_numpy(model.loss)(params, long, model.start(config.batch))
     np.testing.assert_allclose(np.mean(losses), loss, rtol=1e-5)
     chex.assert_trees_all_close(state.state, final, rtol=1e-4, atol=1e-6)
 
 
 def test_the_state_starts_anew_when_the_streams_end(text):
-    config = tiny(text, learning_rate=1e-30, dropout=0.0)
+    config = tiny(text, **LEARNS)
     setup = prepare(config)
     model, length = setup.task.model, setup.tokens.shape[0]
     per_pass = (length - 1) // config.window
-    state, losses = walk(config, per_pass + 1)
+    state, losses = walk(config, per_pass + 1, rate=0.0)
     cursor = int(state.cursor) - config.window
     assert 0 <= cursor < config.window
     params = init_state(setup.task, config.batch, config.seed).params
-    window = cut_window(setup.tokens, jnp.int32(cursor), config.window, None)
-    loss, _ = model.loss(params, window, model.start(config.batch))
+    window = window_at(setup, cursor, config.window)
+    loss, _ = by_numpy(model.loss)(params, window, model.start(config.batch))
     np.testing.assert_allclose(losses[-1], loss, rtol=1e-5)
 
 
 def test_the_state_starts_anew_at_every_name(names):
     setup = prepare(Config(names=names, hidden=7, batch=3, window=40, dropout=0.0))
     model, separator = setup.task.model, setup.task.separator
-    params = model.init(jax.random.key(1))
-    window = cut_window(setup.tokens, jnp.int32(5), 40, separator)
-    logits, _ = model.predict(params, window.inputs, model.start(3), window.resets)
+    params, predict = model.init(jax.random.key(1)), by_numpy(model.predict)
+    window = window_at(setup, 5, 40)
+    logits, _ = predict(params, window.inputs, model.start(3), window.resets)
     column = np.asarray(window.inputs[:, 1])
     starts = np.flatnonzero(column == separator)
     assert len(starts) > 2
     for start, end in itertools.pairwise(starts):
-        alone, _ = model.predict(params, column[start:end, None], model.start(1))
+        alone, _ = predict(params, column[start:end, None], model.start(1))
         np.testing.assert_allclose(logits[start:end, 1], alone[:, 0], atol=1e-6)
 
 
@@ -135,7 +160,7 @@ def test_the_hand_derived_gradient_is_that_of_jax(text, cell):
     config = tiny(text, cell=cell, layers=layers, dropout=0.0)
     setup = prepare(config)
     size = setup.vocabulary.size
-    window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
+    window = window_at(setup, 0, config.window)
     params = setup.task.model.init(jax.random.key(3))
     compare = functools.partial(
         compare_gradients,
@@ -161,7 +186,7 @@ def test_the_comparison_finds_a_wrong_gradient(text, monkeypatch):
         return jax.tree.map(lambda leaf: 0.9 * leaf, d_prev), delta
 
     wrong = char_model(sr.stack(cell._replace(pull=pull)), size)
-    window = cut_window(setup.tokens, jnp.int32(0), 11, None)
+    window = window_at(setup, 0, 11)
     params = right.init(jax.random.key(3))
     rows = compare_gradients(wrong, right, params, window, right.start(3))
     found = {row.name: row.relative for row in rows}
@@ -188,25 +213,29 @@ def test_another_way_back_trains_alike(text):
     np.testing.assert_allclose(after("checkpointed:3"), after("stored"), rtol=1e-4)
 
 
-def test_calls_of_all_lengths_are_traced_once(text):
-    setup = prepare(tiny(text))
-    update = updater.__wrapped__(setup.task).__wrapped__
-    counted = jax.jit(chex.assert_max_traces(update, n=1), donate_argnums=0)
-    state = init_state(setup.task, TINY.batch, 0)
+def test_calls_of_all_lengths_are_traced_once(text, monkeypatch):
+    setup, jit = prepare(tiny(text)), jax.jit
+    _, state, tokens = begin(setup)
+
+    def counting(update, **how):
+        return jit(chex.assert_max_traces(update, n=1), **how)
+
+    monkeypatch.setattr(jax, "jit", counting)
+    counted = updater.__wrapped__(setup.task, Placement.over(1, TINY.batch))
+    monkeypatch.undo()
     for count in (1, CALL, 7, 2, *[CALL] * 11):  # more than a pass over the streams
-        state, _ = counted(state, setup.tokens, at(0), count)
+        state, _ = counted(state, tokens, at(0), np.int32(count))
     assert int(state.step) == 10 + 12 * CALL
 
 
 def test_how_steps_fall_into_calls_changes_no_bit(text):
-    setup = prepare(tiny(text))
-    update, rates = updater(setup.task), np.linspace(0, 1, 36, dtype=np.float32)
+    setup, rates = prepare(tiny(text)), np.linspace(0, 1, 36, dtype=np.float32)
     ends = []
     for lengths in ((1,) * 36, (12, 12, 12), (5, 12, 12, 7)):
-        state, losses = init_state(setup.task, TINY.batch, 0), []
+        (update, state, tokens), losses = begin(setup), []
         for count in lengths:
             progress = at(*rates[len(losses) :][:count])
-            state, metrics = update(state, setup.tokens, progress, count)
+            state, metrics = update(state, tokens, progress, np.int32(count))
             losses += [*np.asarray(metrics.loss[:count])]
         ends.append((jax.device_get(state._replace(key=0)), losses))
     chex.assert_trees_all_equal(*ends)
@@ -244,10 +273,9 @@ def test_a_small_model_makes_many_steps_a_call_and_a_large_one_few():
 
 
 def test_the_state_is_donated(text):
-    setup = prepare(tiny(text))
-    state = init_state(setup.task, TINY.batch, 0)
+    update, state, tokens = begin(prepare(tiny(text)))
     held = jax.tree.leaves((state.params, state.opt_state, state.state))
-    updater(setup.task)(state, setup.tokens, at(0), 1)
+    update(state, tokens, at(0), np.int32(1))
     assert all(leaf.is_deleted() for leaf in held)
 
 
@@ -258,33 +286,39 @@ def test_of_each_stream_the_same_units_are_left_out_in_a_whole_window(text):
     assert kept.shape == (1, 5, 400)
     assert abs(float(kept.mean()) - 0.7) < 4 * (0.3 * 0.7 / kept.size) ** 0.5
     params, start = model.init(jax.random.key(1)), model.start(5)
-    window = cut_window(setup.tokens, jnp.int32(0), 11, None)
-    outputs, _ = sr.stack(sr.lstm(400)).run(params.layers, window.inputs, start)[:2]
-    logits = outputs * kept / 0.7 @ params.readout.w + params.readout.b
-    expected = optax.softmax_cross_entropy_with_integer_labels(logits, window.labels)
-    found, _ = model.loss(params, window, start, kept)
-    assert size == logits.shape[-1]
-    np.testing.assert_allclose(found, expected.mean(), rtol=1e-5)
+    window = window_at(setup, 0, 11)
+
+    def by_the_equations(params, window):
+        run = sr.stack(sr.lstm(400)).run(params.layers, window.inputs, start)
+        logits = run[0] * kept / 0.7 @ params.readout.w + params.readout.b
+        assert size == logits.shape[-1]
+        losses = optax.softmax_cross_entropy_with_integer_labels
+        return losses(logits, window.labels).mean()
+
+    found, _ = by_numpy(model.loss)(params, window, start, kept)
+    expected = by_numpy(by_the_equations)(params, window)
+    np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
 def test_dropout_is_drawn_anew_at_every_step_and_never_when_evaluating(text):
     config = tiny(text, dropout=0.5)
     setup = prepare(config)
     model, params = setup.task.model, setup.task.model.init(jax.random.key(0))
-    window = cut_window(setup.tokens, jnp.int32(0), config.window, None)
+    window, loss = window_at(setup, 0, config.window), by_numpy(model.loss)
     start = model.start(config.batch)
     losses = [
-        float(model.loss(params, window, start, model.draw_kept(key, 3))[0])
+        float(loss(params, window, start, model.draw_kept(key, 3))[0])
         for key in map(jax.random.key, (1, 2))
     ]
-    whole = model.loss(params, window, start)[0]
+    whole = loss(params, window, start)[0]
     plain = model_of(tiny(text, dropout=0.0), setup.vocabulary.size)
     assert losses[0] != losses[1]
-    assert float(whole) == float(plain.loss(params, window, start)[0])
+    assert float(whole) == float(by_numpy(plain.loss)(params, window, start)[0])
 
 
 def test_the_learning_rate_rises_and_falls_to_zero():
-    rates = [float(learning_rate(2.0, p)) for p in np.linspace(0, 1, 101)]
+    rate = by_numpy(lambda progress: learning_rate(2.0, progress))
+    rates = [float(rate(p)) for p in np.linspace(0, 1, 101)]
     assert rates[0] == 0
     assert max(rates) == pytest.approx(2.0, rel=1e-3)
     assert np.argmax(rates) == 3
@@ -293,7 +327,7 @@ def test_the_learning_rate_rises_and_falls_to_zero():
 
 
 def test_a_trained_model_beats_the_frequencies_of_characters(text, tmp_path):
-    config = tiny(text, hidden=24, batch=4, window=20, steps=250, dropout=0.0)
+    config = tiny(text, **LEARNS)
     events = train(tmp_path / "run", config)
     losses = [event.loss for event in events if isinstance(event, Stepped)]
     held_out = [event.loss for event in events if isinstance(event, Evaluated)]
@@ -324,8 +358,8 @@ def test_the_held_out_loss_is_that_of_one_pass(text):
     found = evaluator(model, False)(params, setup.held_out)
     windows = setup.held_out
     batch = windows.inputs.shape[2]
-    whole = Window(*(leaf.reshape(-1, batch) for leaf in windows[:3]))
-    expected, _ = model.loss(params, whole, model.start(batch))
+    whole = Window(*(np.reshape(leaf, (-1, batch)) for leaf in windows[:3]))
+    expected, _ = by_numpy(model.loss)(params, whole, model.start(batch))
     np.testing.assert_allclose(found, expected, rtol=1e-5)
 
 
