@@ -105,6 +105,7 @@ def layers(hidden: int) -> dict[str, sr.Layer]:
     return dict(zip(COLOURS, models, strict=True))
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2, 3))
 def draw(key: Array, task: str, batch: int, longest: int) -> Sentences:
     """Fresh sequences of 3 to ``longest`` steps."""
     for_lengths, for_places, for_kinds = jax.random.split(key, 3)
@@ -128,6 +129,7 @@ def nearest(xs: Array) -> Array:
     return jnp.where(last < 0, BLANK, jnp.take_along_axis(xs, last, axis=0))
 
 
+@functools.partial(jax.jit, static_argnums=(1, 2))
 def init(key: Array, layer: sr.Layer, task: str) -> Tagger:
     """Draws what is learned."""
     for_layer, for_readout = jax.random.split(key)

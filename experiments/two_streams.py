@@ -22,6 +22,7 @@ gradients of the weights are computed with one of them dropped:
 - da_prev: for the LSTM, time is kept in c and dropped in h; and dc_prev, the opposite.
 """
 
+import functools
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -65,6 +66,13 @@ class Lost(NamedTuple):
 
 def streams_of(cell: sr.Cell, params: Params, xs: Array, labels: Array) -> Streams:
     """Both streams and their sum, on one batch."""
+    return Streams(*map(np.asarray, _streams_of(cell, params, xs, labels)))
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _streams_of(
+    cell: sr.Cell, params: Params, xs: Array, labels: Array
+) -> tuple[Array, Array, Array, Array]:
     outputs = sr.unroll(cell, params.cell, xs).outputs
     d_outputs = jax.grad(lambda hs: loss_of_outputs(params.dense, hs, labels))(outputs)
     streams = sr.adjoints(cell, params.cell, xs, d_outputs)
@@ -75,10 +83,10 @@ def streams_of(cell: sr.Cell, params: Params, xs: Array, labels: Array) -> Strea
 
     cosine = jnp.sum(output * time, (1, 2)) / (norm(output) * norm(time))
     angle = jnp.degrees(jnp.arccos(jnp.clip(cosine, -1, 1)))
-    shown = (norm(output), norm(time), norm(total), angle)
-    return Streams(*(np.asarray(values) for values in shown))
+    return norm(output), norm(time), norm(total), angle
 
 
+@functools.cache
 def deaf(cell: sr.Cell, *fields: str) -> sr.Cell:
     """The cell with a way back that forgets what time brings to these fields."""
 
@@ -132,8 +140,8 @@ def compare(full: Any, got: Any) -> Lost:
     """Cosine and ratio of norms, leaf by leaf."""
     cosine, ratio = {}, {}
     for leaf in LEAVES:
-        a, b = (jnp.ravel(getattr(tree, leaf)) for tree in (full, got))
-        norm_a, norm_b = jnp.linalg.norm(a), jnp.linalg.norm(b)
+        a, b = (np.ravel(getattr(tree, leaf)) for tree in (full, got))
+        norm_a, norm_b = np.linalg.norm(a), np.linalg.norm(b)
         cosine[leaf] = float(a @ b / (norm_a * norm_b))
         ratio[leaf] = float(norm_b / norm_a)
     return Lost(cosine, ratio)

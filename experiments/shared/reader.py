@@ -1,5 +1,6 @@
 """A small character model for the scripts that look into one, or one from a run."""
 
+import functools
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -61,9 +62,7 @@ class Reader(NamedTuple):
         Returns:
             (T, B, V), in nats.
         """
-        start = self.model.start(xs.shape[1])
-        logits, _ = self.model.predict(self.writer.params, xs, start)
-        return jax.nn.log_softmax(logits)
+        return _log_probabilities(self.model, self.writer.params, xs)
 
     def frequencies(self) -> Array:
         """How often each character stands in the training text, (V,); sums to 1."""
@@ -83,6 +82,12 @@ class Reader(NamedTuple):
             0, len(tokens) - length + 1, count
         )
         return jnp.asarray(tokens[np.arange(length)[:, None] + places])
+
+
+@functools.partial(jax.jit, static_argnums=0)
+def _log_probabilities(model: CharModel, params: Any, xs: Array) -> Array:
+    logits, _ = model.predict(params, xs, model.start(xs.shape[1]))
+    return jax.nn.log_softmax(logits)
 
 
 def train_reader(cell: sr.Cell, steps: int, seed: int) -> Reader:

@@ -10,7 +10,7 @@ import time
 import jax
 import numpy as np
 import pytest
-from charlm_runs import start, tiny, train, write_names, write_text
+from charlm_runs import TINY, start, tiny, train, write_names, write_text
 from programs import loop_depths
 
 from scanrnn.charlm import Config, RunDirectory, fit
@@ -63,20 +63,23 @@ def assert_same_curve(found, expected):
     "options",
     [
         {"text": "corpus.txt"},
-        {"text": "corpus.txt", "layers": 2, "backward": "recomputed:4", "dropout": 0.0},
+        {
+            **{"text": "corpus.txt", "layers": 2, "dropout": 0.0},
+            **{"backward": "recomputed:4", "window": 12},  # three blocks
+        },
         {"names": "names.txt"},
         {"text": "corpus.txt", "optimiser": "adamw"},
     ],
 )
 def test_gradients_meet_once_a_step_and_nothing_in_a_loop_over_time(place, options):
-    config = Config(hidden=7, batch=4, window=11, devices=2, **options)
-    for name in {"text", "names"} & options.keys():
-        config = dataclasses.replace(config, **{name: str(place / options[name])})
+    files = {"text", "names"} & options.keys()
+    paths = {name: str(place / options[name]) for name in files}
+    config = dataclasses.replace(TINY, devices=2, **ONE_PROGRAM | options | paths)
     setup, placement = prepare(config), Placement.over(2, 4)
     state = place_state(init_state(setup.task, 4, 0), placement)
     tokens = placement.place(setup.tokens, STREAMS)
     update = updater(setup.task, placement)
-    rates = np.zeros(3, np.float32)
+    rates = np.zeros(config.steps_per_call, np.float32)
     hlo = update.lower(state, tokens, rates, np.int32(2)).compile().as_text()
     # In the loop over steps of training, no deeper: the gradients meet, and the gates
     # of the matrices that Muon moves.

@@ -187,7 +187,7 @@ def test_bad_prompts_are_named(prompt, monkeypatch, counts):
 
 
 def test_a_run_of_the_character_model_is_read(tmp_path, monkeypatch):
-    few = {"steps": 1, "checkpoints": 1, "evaluations": 0, "cell": "rnn"}
+    few = {"steps": 1, "checkpoints": 1, "evaluations": 0}  # as in test_command.py
     train(tmp_path / "run", tiny(write_text(tmp_path), **few))
     reader = shared.reader.load_reader(tmp_path / "run")
     assert reader.log_probabilities(reader.excerpts(6, 2, 0)).shape[:2] == (6, 2)

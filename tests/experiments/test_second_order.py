@@ -1,6 +1,7 @@
 """The study of curvature: its optimiser, what it counts, and its main."""
 
 import jax.numpy as jnp
+import newton.contest
 import numpy as np
 import pytest
 import second_order as study
@@ -31,6 +32,7 @@ def test_a_study_learns_counts_and_draws(tmp_path, capsys, monkeypatch):
     runs = {}
     contest = study.contest
     monkeypatch.setattr(study, "POINTS", 2)
+    monkeypatch.setattr(newton.contest, "ADAM_CHUNK", 1)  # no rest: one program
     monkeypatch.setattr(
         study, "contest", lambda *args: runs.update(contest(*args)) or runs
     )

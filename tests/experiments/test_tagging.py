@@ -23,13 +23,10 @@ def tag_by_hand(task, word, t):
     return int(pair[0] == pair[1]) if task == "agree" else 2 * pair[0] + pair[1]
 
 
-draw = jax.jit(tagging.draw, static_argnums=(1, 2, 3))
-
-
 @pytest.mark.parametrize("task", tagging.TASKS)
 def test_tags_are_those_of_the_definition(task):
     """That a length of 3 or 11 is missing among 300 has a chance of 2 (8/9)^300."""
-    data = jax.tree.map(np.asarray, draw(jax.random.key(0), task, 300, 11))
+    data = jax.tree.map(np.asarray, tagging.draw(jax.random.key(0), task, 300, 11))
     assert {3, 11} <= set(data.lengths) <= set(range(3, 12))
     for n, length in enumerate(data.lengths):
         word = data.xs[:length, n].tolist()
@@ -45,11 +42,12 @@ def test_tags_are_those_of_the_definition(task):
 @pytest.mark.parametrize("task", tagging.TASKS)
 def test_the_future_of_a_position_is_a_fair_coin_given_its_past(task):
     """Within five standard errors, for each of six pasts."""
-    data = draw(jax.random.key(1), task, 20_000, 13)
-    before, after = tagging.nearest(data.xs), tagging.nearest(data.xs[::-1])[::-1]
+    data = jax.tree.map(np.asarray, tagging.draw(jax.random.key(1), task, 20_000, 13))
+    nearest = by_numpy(tagging.nearest)
+    before, after = nearest(data.xs), nearest(data.xs[::-1])[::-1]
     t = 4
     before, after, counts, xs = (
-        np.asarray(leaf[t]) for leaf in (before, after, data.counts, data.xs)
+        leaf[t] for leaf in (before, after, data.counts, data.xs)
     )
     for past, present in itertools.product((tagging.A, tagging.B), range(3)):
         alike = counts & (before == past) & (xs == present)
@@ -76,12 +74,11 @@ def test_no_sum_of_two_scores_has_more_than_three_of_four_right():
 def test_gradients_are_those_of_jax_grad_and_padding_changes_nothing(name):
     with jax.enable_x64(True):
         layer = tagging.layers(3)[name]
-        params = jax.jit(tagging.init, static_argnums=(1, 2))(
-            jax.random.key(0), layer, "pair"
-        )
-        data = draw(jax.random.key(1), "pair", 5, 11)
-        steps = jnp.arange(11)[:, None]
-        spoilt = jnp.where(steps < data.lengths, data.xs, tagging.B)
+        params = tagging.init(jax.random.key(0), layer, "pair")
+        data = tagging.draw(jax.random.key(1), "pair", 5, 11)
+        data = jax.tree.map(np.asarray, data)
+        steps = np.arange(11)[:, None]
+        spoilt = np.where(steps < data.lengths, data.xs, tagging.B)
         assert params.readout.w.dtype == jnp.float64
         assert (spoilt != data.xs).any()
 
@@ -93,7 +90,7 @@ def test_gradients_are_those_of_jax_grad_and_padding_changes_nothing(name):
 
         loss, by_hand = both(params, data.xs, sr.Stored())
         _, by_jax = both(params, data.xs, sr.Autodiff())
-        assert all(jnp.abs(leaf).max() > 0 for leaf in jax.tree.leaves(by_jax))
+        assert all(np.abs(leaf).max() > 0 for leaf in jax.tree.leaves(by_jax))
         assert max(errors(by_hand, by_jax).values()) < tolerance(jnp.float64, 11)
         assert both(params, spoilt, sr.Stored())[0] == loss
 
