@@ -47,12 +47,12 @@ class Config:
     layers: int = 1
     batch: int = 32
     window: int = 64
-    steps: int = 3000
+    steps: int = 1300
     minutes: float | None = None
     optimiser: str = "muon"
     learning_rate: float = 1e-2
     clip: float = 1.0
-    weight_decay: float = 0.0
+    weight_decay: float = 0.1
     dropout: float = 0.4
     seed: int = 0
     backward: str = "fastest"
