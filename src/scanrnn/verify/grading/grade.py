@@ -187,9 +187,20 @@ def _exhibits(runs: Sequence[Run]) -> list[Exhibit]:
         chosen = [run for run in usable if "own" in run.trial.remark]
     if all(row.passed for run in chosen for row in run.rows):
         return []
+    # Where da ends before x, what is written at the end of dx depends on its length.
+    whole = [run for run in chosen if not _is_cut(run)]
+    if not all(row.passed for run in whole for row in run.rows):
+        chosen = whole
     # The square case is the last to be looked at: only there every slip can run.
     exhibits = map(_exhibit, chosen)
     return sorted(exhibits, key=lambda e: e.case.name.startswith("random n_x=5"))
+
+
+def _is_cut(run: Run) -> bool:
+    """Whether a leaf has more steps than it should have."""
+    given = np.shape(run.found.leaves.get("dx"))
+    right = np.shape(expected_leaves(run.trial, run.found).get("dx", (0,))[0])
+    return len(given) == len(right) == 3 and given[-1] > right[-1]
 
 
 def _probe(runs: Sequence[Run], seconds: float, case: Case) -> Exhibit | None:

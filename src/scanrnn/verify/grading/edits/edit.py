@@ -5,7 +5,7 @@ from types import CodeType
 from typing import Any, NamedTuple
 
 from ..programs import Program, compiled, program
-from ..programs.tree import Path, at, located, meet, substitute
+from ..programs.tree import Path, at, located, meet, replaced, substitute
 from .nodes import text
 
 Swap = tuple[Path, ast.AST]
@@ -57,7 +57,12 @@ class Edit(NamedTuple):
         """Whether the two cannot be made at once."""
         if self.function != other.function:
             return False
-        return any(meet(p, q) for p, _ in self.swaps for q, _ in other.swaps)
+        if not any(meet(p, q) for p, _ in self.swaps for q, _ in other.swaps):
+            return False
+        if self.form != other.form:
+            return True
+        tree = self.program.trees[self.function]
+        return replaced(tree, (*self.swaps, *other.swaps)) is None
 
     @property
     def statement(self) -> Path:

@@ -2,7 +2,8 @@
 
 import ast
 import copy
-from collections.abc import Iterator
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 Path = tuple[tuple[str, int | None], ...]  # fields, and the place where one is a list
@@ -53,6 +54,47 @@ def meet(one: Path, two: Path) -> bool:
     """Whether one path leads through the other's end."""
     short = min(len(one), len(two))
     return one[:short] == two[:short]
+
+
+def only(node: ast.AST, part: ast.AST) -> Path | None:
+    """Where a part stands in a node, if it is there once, compared by its text."""
+    wanted = ast.dump(part)
+    found = _by_text(node).get(wanted, [])
+    return found[0] if len(found) == 1 else None
+
+
+@functools.lru_cache(10_000)
+def _by_text(node: ast.AST) -> dict[str, list[Path]]:
+    found: dict[str, list[Path]] = {}
+    for path, part in walk(node):
+        found.setdefault(ast.dump(part), []).append(path)
+    return found
+
+
+def replaced(tree: Any, swaps: Sequence[tuple[Path, ast.AST]]) -> Any:
+    """The tree with all swaps made; None if they cannot be made at once.
+
+    What lies inside of another's place is made in what stands there then: a factor is
+    left out of a product that is also divided. So the inner must still be there, once.
+    """
+    pending = sorted(swaps, key=lambda swap: len(swap[0]))
+    while pending:
+        path, new = pending.pop()
+        outer = next((i for i, (p, _) in enumerate(pending) if meet(p, path)), None)
+        if outer is None:
+            tree = substitute(tree, path, located(new))
+            continue
+        around, other = pending[outer]
+        places = [(around, other, path, new)]
+        places += [(path, new, around, other)] if len(around) == len(path) else []
+        for place, whole, inner, part in places:
+            where = only(whole, at(tree, inner))
+            if where is not None:
+                pending[outer] = place, substitute(whole, where, located(part))
+                break
+        else:
+            return None
+    return tree
 
 
 def located(node: Any) -> Any:

@@ -9,7 +9,7 @@ from ..edits import Edit
 from ..mistakes import Mistake, may_combine, of
 from ..programs import Program, compiled
 from ..programs.run import try_run
-from ..programs.tree import located, substitute
+from ..programs.tree import replaced
 from ..replay import Leaves, try_replay
 
 FORMS = {
@@ -135,7 +135,11 @@ class Edited(NamedTuple):
 
     def run(self, case: Case) -> Leaves | None:
         """By running the edited programs."""
-        return try_run(base_of(self.edits), case, codes_of(self.edits))
+        try:
+            codes = codes_of(self.edits)
+        except ValueError:  # every two of them fit, and not all at once
+            return None
+        return try_run(base_of(self.edits), case, codes)
 
 
 class Several(NamedTuple):
@@ -209,11 +213,13 @@ def _code(edits: tuple[Edit, ...]) -> Any:
 def tree_of(function: str, edits: Sequence[Edit]) -> Any:
     """A function with all edits of it made; None if there are none."""
     mine = [edit for edit in edits if edit.function == function]
-    tree = mine[0].program.trees[function] if mine else None
-    for edit in mine:
-        for path, new in edit.swaps:
-            tree = substitute(tree, path, located(new))
-    return tree
+    if not mine:
+        return None
+    tree = mine[0].program.trees[function]
+    made = replaced(tree, tuple(swap for edit in mine for swap in edit.swaps))
+    if made is None:
+        raise ValueError(f"expected edits that fit, got {[e.name for e in edits]}")
+    return made
 
 
 def fit(one: Edit, two: Edit) -> bool:
