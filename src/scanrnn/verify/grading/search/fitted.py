@@ -4,7 +4,8 @@ On one step of one example the gradient of a bias is that of the gate itself, so
 be read, entry by entry, and divided by what comes in. What is left is a product of
 quantities that the cache knows. It is found as it is: factors of the right formula are
 dropped and others put there, or two such products are added. So two slips in one line,
-or in the lines of several gates, are found one by one.
+or in the lines of several gates, are found one by one. What is there while nothing
+comes in is a term that lost its parentheses, and is found as a product as well.
 """
 
 import ast
@@ -156,7 +157,13 @@ def fitted(like: str, by_rows: bool, read: READ) -> Iterator[Edited]:
 
 def _in_some_lines(whole: Edited) -> Iterator[Edited]:
     """The formulas in the weights' gradients alone, and not in what goes further."""
-    for prefixes in (("dW", "db", "da"), ("db",), ("dW",)):
+    for prefixes in (
+        ("dW", "db", "da"),
+        ("dW", "db", "dx"),
+        ("db",),
+        ("dW",),
+        ("dx",),
+    ):
         made = []
         for edit in whole.edits:
             tree = edit.program.trees[edit.function]
@@ -183,6 +190,7 @@ def _of_weights(line: Any, prefixes: tuple[str, ...]) -> bool:
 
 
 Parts = dict[str, list[str]]  # by what comes in, the formula's factors, or its terms
+ALWAYS = "always"  # in place of what comes in: the term that is there without any
 
 
 def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, Parts]]:
@@ -190,6 +198,9 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
     wrong: list[tuple[Line, Parts]] = []
     for line in form.lines:
         parts: Parts = {}
+        always = _always(like, form, line, source, read, parts)
+        if always is None:
+            return []
         for comes, case, step in _probes(like, line):
             leaves, right = read(case), replay(case)
             if leaves is None:
@@ -199,13 +210,15 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
                 return []
             if len(case.inputs["caches"]) > 1 and parts:
                 break  # the memory before it does not come in, as one step has shown
+            mine = mine - always if len(case.inputs["caches"]) == 1 else mine
             if line.comes != "dk" and _alike(mine, due):
                 continue
             coming = case.inputs[comes]
             coming = coming[:, 0, -1] if coming.ndim == 3 else coming[:, 0]
+            ways = {line.comes: coming}
             if line.comes == "dk":  # through the weights, from the candidate
                 dan = np.ravel(leaves.get("dbn", np.nan))
-                coming = case.inputs["parameters"]["Wn"][:, :UNITS].T @ dan
+                ways = dict(_through_weights(case, step, dan, coming))
             known = form.words
             words = {w: case.inputs["caches"][step][n][:, 0] for n, w in known.items()}
             usual = line.factors
@@ -213,15 +226,62 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
                 usual = (*line.of_state, *usual)
             if line.comes == "dk":
                 factors = (_value(factor, words) for factor in usual)
-                if _alike(mine, coming * np.prod(list(factors), axis=0)):
+                if _alike(mine, ways["dk"] * np.prod(list(factors), axis=0)):
                     continue
-            formula = _formula(mine / coming, usual, words)
-            if formula is None:
+            for way, given in ways.items():
+                formula = _formula(mine / given, usual, words)
+                if formula is not None:
+                    parts[comes] = formula
+                    line = line._replace(comes=way)
+                    break
+            else:
                 return []
-            parts[comes] = formula
         if parts:
             wrong.append((line, parts))
     return wrong
+
+
+def _always(
+    like: str, form: Form, line: Line, source: str, read: READ, parts: Parts
+) -> Floats | None:
+    """What a gate gets while nothing comes in: zeros, but where parentheses are lost.
+
+    Its formula is added to the parts; None if there is none.
+    """
+    case = generic(like, Sizes(3, UNITS, 2, 1, 1), 7)
+    names = [n for n in ("da", "da_next", "dc_next") if n in case.inputs]
+    silent = {n: 0 * case.inputs[n] for n in names}
+    case = Case(case.name, like, case.inputs | silent)
+    leaves = read(case)
+    found = leaves and _delta(leaves, line, source, case, 0)
+    if found is None or not np.isfinite(found).all():
+        return None
+    if not found.any():
+        return np.zeros(UNITS)
+    words = {w: case.inputs["caches"][0][n][:, 0] for n, w in form.words.items()}
+    formula = _formula(found, line.factors, words)
+    if formula is None:
+        return None
+    parts[ALWAYS] = formula
+    return found
+
+
+def _through_weights(
+    case: Case, step: int, dan: Floats, coming: Floats
+) -> Iterator[tuple[str, Floats]]:
+    """What may come in at the reset gate: the candidate's gradient, or one before."""
+    p = case.inputs["parameters"]
+    n = p["Wn"][:, :UNITS]
+    dn = coming * (1 - case.inputs["caches"][step]["zt"][:, 0])
+    block = "Wh[:, 2 * H:]"
+    yield "dk", n.T @ dan
+    yield f"np.dot(dn, {block}.T)", n.T @ dn
+    yield f"np.dot(dnext_h, {block}.T)", n.T @ coming
+    yield f"np.dot(dan, {block})", n @ dan
+    yield "np.dot(dan, Wh[:, :H].T)", p["Wr"][:, :UNITS].T @ dan
+    yield "np.dot(dan, Wh[:, H:2 * H].T)", p["Wz"][:, :UNITS].T @ dan
+    yield "dan", dan
+    yield "dnext_h", coming
 
 
 def _alike(one: Floats, two: Floats) -> bool:
@@ -407,12 +467,20 @@ def _times(factors: Sequence[str]) -> str:
 
 def _written(line: Line, parts: Parts) -> Iterator[tuple[int, str]]:
     """How the line may be written: with what comes in whole, or each by itself."""
+    if ALWAYS in parts:
+        rest = {name: part for name, part in parts.items() if name != ALWAYS}
+        more = _times(parts[ALWAYS])
+        for way, words in _written(line, rest):
+            yield way, f"{words} + {more}".replace(" + -", " - ")
+        return
     given = next((name for name in parts if name != "dc_next"), "")
     outside = parts.get(given)
     memory = parts.get("dc_next")
     if line.comes != "dc":
-        yield 0, _times([line.comes, *(outside or ())])
+        yield 0, _times([line.comes, *(outside or line.factors)])
         return
+    if not parts:
+        yield 0, _times([line.comes, *line.factors])
     if outside is not None:
         rest = list(outside)
         for factor in line.of_state:
@@ -436,7 +504,9 @@ def _one_stream(
 ) -> Iterator[Edited]:
     """What all three gates of the memory have in common is the line of dc."""
     gates = [(line, parts) for line, parts in found if line.comes == "dc"]
-    if len(gates) != 3 or any("dc_next" in parts for _, parts in gates):
+    if len(gates) != 3 or any(
+        {"dc_next", ALWAYS} & parts.keys() for _, parts in gates
+    ):
         return
     shared = []
     for line, parts in gates:
@@ -474,7 +544,7 @@ def _edit(like: str, form: Form, line: Line, new: str) -> Edit | None:
             whole = parse(new)
             right = text(node.value)
             what = f"{text(whole)} in place of {right}"
-            if line.comes:
+            if line.comes.isidentifier():
                 right = _times([line.comes, *line.factors])
                 what = f"{text(whole)} in place of {right}"
             return Edit(
