@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ..programs import Program, program, programs
-from ..programs.tree import Path, at, meet
+from ..programs.tree import Path, at, meet, walk
 from . import (
     couplings,
     derivatives,
@@ -92,6 +92,8 @@ OTHER_WORDS = {
     "functions for slopes": "the functions stand for their slopes",
     "x on top": "[x; a] for [a; x], in what is joined and in what is cut",
 }
+STARTS = ("da_prevt", "da_prev", "dprev_h")
+RARE = 1.5  # slips that cost more are not looked for but for the start
 TOGETHER = 0.3  # what an edit of several places costs more than one of them
 
 
@@ -131,7 +133,9 @@ def edits(cell: str, form: str, name: str) -> tuple[Edit, ...]:
         alone = [edit for edit, _ in singles]
         together = _together(known.program, name, singles)
         turned = _turned(known.program, known.tree, name)
-        return (*alone, *together, *_crossed(known.tree, alone), *turned)
+        inside = _but_the_start(known.program, known.tree, name, alone)
+        crossed = _crossed(known.tree, alone)
+        return (*alone, *together, *crossed, *turned, *inside)
 
 
 @contextlib.contextmanager
@@ -241,6 +245,32 @@ def _crossed(tree: Any, singles: list[Edit]) -> Iterator[Edit]:
                         cost=max(one.cost, two.cost) + 0.2,
                         key="",
                     )
+
+
+def _but_the_start(
+    program: Program, tree: Any, name: str, singles: list[Edit]
+) -> Iterator[Edit]:
+    """What is carried from step to step is wrong, and the start's gradient right."""
+    loops = [i for i, line in enumerate(tree.body) if isinstance(line, ast.For)]
+    if not name.endswith("backward") or "_cell_" in name or not loops:
+        return
+    carried: dict[Path, tuple[Path, ast.expr]] = {}  # where it goes out, and its value
+    for k, line in enumerate(tree.body[loops[0]].body):
+        if not isinstance(line, ast.Assign) or written(line) not in STARTS:
+            continue
+        for i, after in enumerate(tree.body[loops[0] + 1 :], loops[0] + 1):
+            for path, node in walk(after, (("body", i),)):
+                if isinstance(node, ast.Name) and node.id == written(line):
+                    carried[(("body", loops[0]), ("body", k))] = path, line.value
+    for edit in singles:
+        found = carried.get(edit.statement)
+        if found and edit.cost < RARE and len(edit.swaps) == 1:
+            yield edit._replace(
+                swaps=(*edit.swaps, found),
+                what=f"{edit.what}, but not at the start",
+                cost=edit.cost + TOGETHER,
+                key="",
+            )
 
 
 def _turned(program: Program, tree: Any, name: str) -> Iterator[Edit]:

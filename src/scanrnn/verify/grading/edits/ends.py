@@ -35,7 +35,8 @@ def at_an_end(known: Function, node: Any, line: Any) -> Iterator[Change]:
     for words, when in (("t == 0", "step 0"), (f"t == {length} - 1", "the last step")):
         for other in known.like(node.id):
             state = node.id[0] != "d" and other[0] != "d"
-            if near(node.id, other) > 1 or not state:
+            states = {node.id, other} in ({"a_prev", "c_prev"}, {"prev_h", "prev_c"})
+            if near(node.id, other) > 1 and not states or not state:
                 continue
             either = ast.IfExp(parse(words), name(other), node)
             what = f"{other} in place of {node.id} at {when}"

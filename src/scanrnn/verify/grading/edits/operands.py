@@ -210,13 +210,17 @@ def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
     target = text(line.targets[0] if isinstance(line, ast.Assign) else line.target)
     words = text(node)
     if target == "dl":
+        step = "[:, :, t]" if "t" in known.variables else ""
         for old, new, what, cost in OF_THE_LOSS:
-            step = "[:, :, t]" if "t" in known.variables else ""
             if words == old + step:
                 yield Change(parse(new.format(step=step)), "operand", what, cost)
         if is_value(node, line):
             for factor, what in (
                 ("1 / np.log(2)", "the loss has the logarithm to base 2"),
+                (f"y_pred{step} * (1 - y_pred{step})", "times a sigmoid's slope"),
+                (f"y_pred{step}", "times the probabilities"),
+                (f"y{step}", "at the labels alone"),
+                (f"(1 - y{step})", "but at the labels"),
                 ("T_x / (T_x - 1)", "divided by T - 1 and not by T"),
                 ("m / (m - 1)", "divided by m - 1 and not by m"),
             ):
@@ -233,6 +237,9 @@ def of_the_loss(known: Function, node: Any, line: Any) -> Iterator[Change]:
 
 
 OF_THE_LOSS = (
+    ("y", "(labels + 0 * y){step}", "the labels as numbers, not as one-hot", 1.2),
+    ("y", "(y == 0){step}", "one where the label is not", 1.4),
+    ("y", "(labels > 0){step}", "whether there is a label, not which", 1.5),
     ("y", "1", "1 in place of the labels", 1.3),
     ("y", "np.roll(y, 1, axis=0){step}", "the labels count from 1", 1.3),
     ("y", "np.roll(y, -1, axis=0){step}", "the labels are one too small", 1.4),

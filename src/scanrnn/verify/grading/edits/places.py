@@ -49,6 +49,12 @@ def _other_slices(known: Function, part: Any) -> Iterator[tuple[ast.expr, str]]:
             else ast.Slice(None, negative(edge))
         )
         yield end, "counted from the end"
+        if low is None:
+            beyond = ast.BinOp(edge, ast.Add(), number(1))
+            yield ast.Slice(number(1), beyond), "one too far"
+        else:
+            before = ast.BinOp(edge, ast.Sub(), number(1))
+            yield ast.Slice(before, number(-1)), "one too early"
         width = _width(known)
         if width:  # as if what was joined began with the inputs
             n = parse(width)

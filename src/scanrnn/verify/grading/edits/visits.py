@@ -234,4 +234,102 @@ GRADIENTS = (
     *("dprev_h", "dprev_c"),
 )
 
-RULES = (handed_out, one_buffer, kept_from_before, reshaped, apart, joined_streams)
+def added_again(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """What is added up so far is added once more at every step: sums of sums."""
+    if node is not line or not isinstance(line, ast.AugAssign):
+        return
+    target = text(line.target)
+    if target[:2] not in ("dW", "db") or "t" not in known.variables:
+        return
+    length = "T_x" if "T_x" in known.variables else "T"
+    for weight, order, cost in (
+        ("(t + 1)", "", 1.2),
+        (f"({length} - t)", ", the other way in time", 1.6),
+    ):
+        new = ast.AugAssign(line.target, line.op, times(parse(weight), line.value))
+        what = f"what was added up so far is added again at every step{order}"
+        yield Change(new, "accumulate", what, cost, f"sums of sums{order}", True)
+
+
+def of_another_step(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """In one place what the cache of another step holds."""
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return
+    if known.program.name not in ("flat", "rows, flat") or node.id[0] == "W":
+        return
+    if len(known.shapes.get(node.id, ())) != 2 or isinstance(line, ast.Return):
+        return
+    if known.program.name == "flat" and known.program.cell == "lstm":
+        return  # where arrays hold all of time these are edits of an index
+    length = "T_x" if "T_x" in known.variables else "T"
+    for caches, place in _unpacked(known.tree, node.id):
+        for step, words, cost in (
+            ("t - 1", "the step before, of the last at step 0", 1.2),
+            ("max(t - 1, 0)", "the step before, or step 0", 1.4),
+            (f"min(t + 1, {length} - 1)", "the next step, or the last", 1.4),
+            (f"(t + 1) % {length}", "the next step, of step 0 at the last", 1.5),
+        ):
+            what = f"{node.id} is that of {words}"
+            key = f"{node.id} of {step}"
+            yield Change(parse(f"{caches}[{step}][{place}]"), "step", what, cost, key)
+
+
+def _unpacked(tree: Any, word: str) -> Iterator[tuple[str, int]]:
+    """The list and the place that a variable is taken from, step by step."""
+    for loop in tree.body:
+        for line in loop.body if isinstance(loop, ast.For) else ():
+            if isinstance(line, ast.Assign) and text(line.value).endswith("[t]"):
+                names = [text(x) for x in _names(line)]
+                if word in names and isinstance(line.value, ast.Subscript):
+                    yield text(line.value.value), names.index(word)
+
+
+def by_columns(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The examples of a step, read as columns where the last axis varies first."""
+    if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
+        return
+    index = text(node.slice).strip("()")
+    x = text(node.value)
+    if index == ":, :, t":
+        words = f"{x}.reshape(len({x}), -1)[:, t * {x}.shape[1]:(t + 1) * {x}.shape[1]]"
+    elif index == ":, t, :":
+        words = f"{x}.reshape(-1, {x}.shape[2])[t * len({x}):(t + 1) * len({x})]"
+    else:
+        return
+    what = f"{text(node)} is cut out of {x} with its last two axes in one"
+    if index == ":, t, :":
+        what = f"{text(node)} is cut out of {x} with its first two axes in one"
+    yield Change(parse(words), "reshape", what, 1.4, "columns")
+
+
+def gates_mixed(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The gates' axis lies elsewhere when it is joined with the rows' or the units'."""
+    if known.program.convention != "rows" or not isinstance(line, ast.Return):
+        return
+    if not isinstance(node, ast.Name) or node.id not in ("dWx", "dWh", "db"):
+        return
+    count = {"lstm": 4, "gru": 3}.get(known.program.cell)
+    if count is None or not known.name.endswith("backward"):
+        return
+    x = node.id
+    blocks = f"np.split({x}, {count}, axis=-1)"
+    forms = [(f"np.stack({blocks}, axis=-1).reshape({x}.shape)", "last", 1.4)]
+    if x != "db":
+        forms += [(f"np.stack({blocks}).reshape({x}.shape)", "first", 1.3)]
+    for words, where, cost in forms:
+        what = f"{x}: the axis of the gates is {where} when it is joined with another"
+        yield Change(parse(words), "reshape", what, cost, f"gates {where}")
+
+
+RULES = (
+    handed_out,
+    one_buffer,
+    kept_from_before,
+    reshaped,
+    apart,
+    joined_streams,
+    added_again,
+    of_another_step,
+    by_columns,
+    gates_mixed,
+)

@@ -21,6 +21,7 @@ FORMS = {
     "buffers": "in a forward pass that writes into the same arrays again",
     "joined": "in a pass with its two weights side by side",
     "whole": "in a pass that makes its products over all of time at once",
+    "pages": "in a forward pass that puts each step's states on a list",
     "rows": "in a pass with an example a row",
     "rows, flat": "in a pass with an example a row",
     "rows, parts": "in a pass with an example a row",
