@@ -137,7 +137,9 @@ def _marked(known: Table, exhibit: Exhibit, name: str) -> tuple[Any, Any, Any]:
     """(n, marks) which agree; (marks,) which are wrong; (marks,) those found."""
     right = known.right(name)
     found = marks(exhibit.in_course, right)
-    return same(known.marks(name), found), ~same(marks(right, right), found), found
+    given = known.marks(name)
+    agree = same(given, found) | (np.isnan(given) & np.isnan(found))  # no such leaf
+    return agree, ~same(marks(right, right), found), found
 
 
 def _by_entries(known: Table, exhibit: Exhibit) -> tuple[Any, Any]:
@@ -293,10 +295,11 @@ def _several(
         return []
     named: dict[str | None, Exhibit | None]
     named = {known_as(exhibit.case): exhibit for exhibit in exhibits}
-    if "usual" not in named:
+    sized = "usual" if "usual" in named else "square"  # only there every slip can run
+    if sized not in named:
         return []
     first: tuple[Exhibit, ...] = ()
-    if "step" in known.stored:
+    if "step" in known.stored and sized == "usual":
         named["step"] = probe(fixed(known.like)["step"])
         short = probe(two_steps(known.like))
         first = () if short is None else (short,)
@@ -311,7 +314,7 @@ def _several(
     found: list[Candidate] = []
     for slip in chain(
         layered(known, layers, usable, PATIENCE),
-        layered(known, layers[names.index("usual") :], usable, PATIENCE),
+        layered(known, layers[names.index(sized) :], usable, PATIENCE),
     ):
         candidate = _candidate(exhibits, slip)
         if candidate is not None and candidate.score == 1:
@@ -334,9 +337,10 @@ def _layer(
 
 
 def _can_be_given(exhibit: Exhibit) -> bool:
-    """Whether all leaves are there and finite; if not, no re-enactment equals them."""
+    """Whether some leaves are there, and finite; if not, any re-enactment equals them."""
     found = [exhibit.found.get(name) for name in exhibit.right]
-    return all(leaf is not None and np.isfinite(leaf).all() for leaf in found)
+    there = [leaf for leaf in found if leaf is not None]
+    return bool(there) and all(np.isfinite(leaf).all() for leaf in there)
 
 
 def _gives(exhibit: Exhibit, slip: Slip) -> bool:
@@ -345,5 +349,8 @@ def _gives(exhibit: Exhibit, slip: Slip) -> bool:
     if leaves is None:
         return False
     return all(
-        _close(exhibit.found.get(name), leaves.get(name)) for name in exhibit.right
+        np.shape(leaves.get(name, 0)) != right.shape  # so is what was found
+        if exhibit.found.get(name) is None
+        else _close(exhibit.found.get(name), leaves.get(name))
+        for name, right in exhibit.right.items()
     )

@@ -178,6 +178,10 @@ def averaged(known: Function, node: Any, line: Any) -> Iterator[Change]:
             late = times(node, parse(f"(t >= {steps} - {kept})"))
             what = f"cut off before the last {kept} steps"
             yield Change(late, "cut", what, 1.9, what)
+        for size, words in ((3, "third"), (4, "fourth")):
+            cut = times(node, parse(f"(t % {size} != 0)"))
+            what = f"cut off at every {words} step"
+            yield Change(cut, "cut", what, 1.8, f"cut {size}")
         odd = times(node, parse("(t % 2 == 1)"))
         yield Change(odd, "cut", "cut off at every other step", 1.8, "cut 1")
 

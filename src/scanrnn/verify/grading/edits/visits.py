@@ -249,6 +249,11 @@ def added_again(known: Function, node: Any, line: Any) -> Iterator[Change]:
         new = ast.AugAssign(line.target, line.op, times(parse(weight), line.value))
         what = f"what was added up so far is added again at every step{order}"
         yield Change(new, "accumulate", what, cost, f"sums of sums{order}", True)
+    if isinstance(line.op, ast.Add):
+        half = parse(f"({target} + {text(line.value)}) / 2")
+        new = ast.Assign([line.target], half)
+        what = "the mean of what was added up so far and what comes"
+        yield Change(new, "accumulate", what, 1.5, "running mean", True)
 
 
 def of_another_step(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -286,6 +291,8 @@ def _unpacked(tree: Any, word: str) -> Iterator[tuple[str, int]]:
 
 def by_columns(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """The examples of a step, read as columns where the last axis varies first."""
+    if _is_input(known, node, line):
+        node = parse("x[:, :, t]")
     if not isinstance(node, ast.Subscript) or not isinstance(node.ctx, ast.Load):
         return
     index = text(node.slice).strip("()")
@@ -300,6 +307,14 @@ def by_columns(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if index == ":, t, :":
         what = f"{text(node)} is cut out of {x} with its first two axes in one"
     yield Change(parse(words), "reshape", what, 1.4, "columns")
+
+
+def _is_input(known: Function, node: Any, line: Any) -> bool:
+    """Whether it is the input of a step, in the loop that takes it from all steps."""
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return False
+    within = {"x", "t"} <= known.variables and isinstance(line, ast.Assign)
+    return node.id == "xt" and within and text(line.value) != "xt"
 
 
 def gates_mixed(known: Function, node: Any, line: Any) -> Iterator[Change]:
