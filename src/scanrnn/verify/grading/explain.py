@@ -1,5 +1,6 @@
 """Which mistake gives the numbers that someone posted? No code is needed."""
 
+import time
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -20,6 +21,8 @@ from .search.slips import Slip
 
 TRIED = 60  # classes that are run again
 PATIENCE = 1.6  # seconds that the search for pairs may take
+TOGETHER = 2.6  # seconds that it may end after the search began, if it has had some
+LEAST = 0.4  # seconds that it has in any case
 
 
 def explain(
@@ -123,6 +126,7 @@ class Question(NamedTuple):
 
 def _suspects(question: Question) -> list[Suspicion]:
     known, parts, reading = question.known, question.numbers, question.reading
+    begun = time.process_time()
     values, rough = at_places(known, reading.case, reading.posted, reading.right)
     agree = parts.agree(values, rough)
     found = list(_alone(question, agree))
@@ -130,7 +134,9 @@ def _suspects(question: Question) -> list[Suspicion]:
         changed = np.abs(values - parts.right) > 2 * rough * np.abs(parts.right) + 1e-9
         changed &= ~np.isnan(values)
         telling = agree & (parts.digits >= 3)
-        found += _pairs(question, telling, changed)
+        left = begun + TOGETHER - time.process_time()
+        seconds = max(LEAST, min(PATIENCE, left))
+        found += _pairs(question, telling, changed, seconds)
     # Of what explains a part, that which chance would is left out.
     found = [c for c in found if c.strength > 0 or c.score > CERTAIN]
     found.sort(key=lambda c: (-round(c.strength, 3), c.slip.cost, -c.score))
@@ -157,12 +163,14 @@ def _alone(question: Question, agree: Any) -> Iterator[Candidate]:
             yield candidate  # chance gives as much: most often it is left out
 
 
-def _pairs(question: Question, agree: Any, changed: Any) -> Iterator[Candidate]:
+def _pairs(
+    question: Question, agree: Any, changed: Any, seconds: float
+) -> Iterator[Candidate]:
     """Two at once that give all numbers."""
     known, parts = question.known, question.numbers
     usable = ~known.by_rows  # it is the exercise's own test
     count = 0
-    for slip in likely(known, agree, changed, parts.wrong, usable, PATIENCE):
+    for slip in likely(known, agree, changed, parts.wrong, usable, seconds):
         candidate = question.candidate(slip, (), MANY)
         if candidate is None or candidate.score <= CERTAIN:
             continue

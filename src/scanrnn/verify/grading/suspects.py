@@ -337,7 +337,7 @@ def _layer(
 
 
 def _can_be_given(exhibit: Exhibit) -> bool:
-    """Whether some leaves are there, and finite; if not, any re-enactment equals them."""
+    """Whether some leaves are there, and finite; if not, any slip would equal them."""
     found = [exhibit.found.get(name) for name in exhibit.right]
     there = [leaf for leaf in found if leaf is not None]
     return bool(there) and all(np.isfinite(leaf).all() for leaf in there)

@@ -36,7 +36,7 @@ def at_an_end(known: Function, node: Any, line: Any) -> Iterator[Change]:
         for other in known.like(node.id):
             state = node.id[0] != "d" and other[0] != "d"
             states = {node.id, other} in ({"a_prev", "c_prev"}, {"prev_h", "prev_c"})
-            if near(node.id, other) > 1 and not states or not state:
+            if (near(node.id, other) > 1 and not states) or not state:
                 continue
             either = ast.IfExp(parse(words), name(other), node)
             what = f"{other} in place of {node.id} at {when}"

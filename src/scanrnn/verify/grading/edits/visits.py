@@ -234,6 +234,7 @@ GRADIENTS = (
     *("dprev_h", "dprev_c"),
 )
 
+
 def added_again(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """What is added up so far is added once more at every step: sums of sums."""
     if node is not line or not isinstance(line, ast.AugAssign):
@@ -251,9 +252,9 @@ def added_again(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(new, "accumulate", what, cost, f"sums of sums{order}", True)
     if isinstance(line.op, ast.Add):
         half = parse(f"({target} + {text(line.value)}) / 2")
-        new = ast.Assign([line.target], half)
+        mean = ast.Assign([line.target], half)
         what = "the mean of what was added up so far and what comes"
-        yield Change(new, "accumulate", what, 1.5, "running mean", True)
+        yield Change(mean, "accumulate", what, 1.5, "running mean", True)
 
 
 def of_another_step(known: Function, node: Any, line: Any) -> Iterator[Change]:

@@ -8,7 +8,7 @@ from .words import sigmoid, softmax
 
 
 def lstm_forward(x: Any, a0: Any, parameters: Any) -> Any:
-    """All steps forward; the states are written in place, and their pages are copies."""
+    """All steps forward; states are written in place, and their pages are copies."""
     caches = []
     pages_a = []
     pages_c = []

@@ -253,7 +253,7 @@ def _always(
     silent = {n: 0 * case.inputs[n] for n in names}
     case = Case(case.name, like, case.inputs | silent)
     leaves = read(case)
-    found = leaves and _delta(leaves, line, source, case, 0)
+    found = None if leaves is None else _delta(leaves, line, source, case, 0)
     if found is None or not np.isfinite(found).all():
         return None
     if not found.any():
@@ -468,9 +468,9 @@ def _times(factors: Sequence[str]) -> str:
 def _written(line: Line, parts: Parts) -> Iterator[tuple[int, str]]:
     """How the line may be written: with what comes in whole, or each by itself."""
     if ALWAYS in parts:
-        rest = {name: part for name, part in parts.items() if name != ALWAYS}
+        others = {name: part for name, part in parts.items() if name != ALWAYS}
         more = _times(parts[ALWAYS])
-        for way, words in _written(line, rest):
+        for way, words in _written(line, others):
             yield way, f"{words} + {more}".replace(" + -", " - ")
         return
     given = next((name for name in parts if name != "dc_next"), "")
@@ -504,9 +504,7 @@ def _one_stream(
 ) -> Iterator[Edited]:
     """What all three gates of the memory have in common is the line of dc."""
     gates = [(line, parts) for line, parts in found if line.comes == "dc"]
-    if len(gates) != 3 or any(
-        {"dc_next", ALWAYS} & parts.keys() for _, parts in gates
-    ):
+    if len(gates) != 3 or any({"dc_next", ALWAYS} & parts.keys() for _, parts in gates):
         return
     shared = []
     for line, parts in gates:

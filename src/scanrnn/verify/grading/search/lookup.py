@@ -12,7 +12,7 @@ from ..replay import Leaves
 from .evidence import given
 from .shipped import Table, known_as
 
-SECONDS = 2.5  # for running slips on a case that nothing was shipped of
+SECONDS = 1.7  # for running slips on a case that nothing was shipped of
 
 
 def at_places(
