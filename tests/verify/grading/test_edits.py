@@ -13,6 +13,7 @@ from scanrnn.verify.grading.programs.run import try_run
 from scanrnn.verify.grading.programs.tree import at, located, substitute, walk
 from scanrnn.verify.grading.replay import replay
 from scanrnn.verify.grading.search import shipped
+from scanrnn.verify.grading.search.slips import Edited, fit
 
 LIKES = [
     *(f"{cell}_{part}backward" for cell in passes.KINDS for part in ("cell_", "")),
@@ -97,6 +98,66 @@ LINES = {
 def test_the_rules_make_the_lines_that_people_write(family):
     lines = EVERY_LINE
     assert LINES[family] in lines
+
+
+LATER = {
+    "sums of sums": ("rnn", "course", "dWax += (t + 1) * gradients['dWax']"),
+    "examples as columns": (
+        "rnn",
+        "flat",
+        "da_next = da.reshape(len(da), -1)[:, t * da.shape[1]:(t + 1) * da.shape[1]]"
+        " + da_prevt",
+    ),
+    "another step's cache": (
+        "gru",
+        "rows, flat",
+        "dan = dnext_h * (1 - cache[t - 1][3]) * (1 - n ** 2)",
+    ),
+    "a mean so far": ("rnn", "course", "dba = (dba + gradients['dba']) / 2"),
+}
+
+
+@pytest.mark.parametrize("family", LATER)
+def test_the_rules_make_lines_of_the_loop_that_people_write(family):
+    cell, form, line = LATER[family]
+    assert line in {e.lines()[0] for e in edits(cell, form, f"{cell}_backward")}
+
+
+def test_a_carry_may_be_wrong_and_the_start_right():
+    name = "da_prevt, da0: da_next in place of dz, but not at the start"
+    made = next(e for e in edits("rnn", "flat", "rnn_backward") if e.name == name)
+    case = generic("rnn_backward")
+    given = Edited((made,)).run(case)
+    waa, carry, dba = case.inputs["parameters"]["Waa"], 0, 0
+    for t in reversed(range(case.inputs["da"].shape[2])):
+        da_next = case.inputs["da"][:, :, t] + carry
+        dz = da_next * (1 - case.inputs["caches"][t]["a_next"] ** 2)
+        dba = dba + dz.sum(1, keepdims=True)
+        carry = waa.T @ da_next
+    np.testing.assert_allclose(given["dba"], dba, 1e-11)
+    np.testing.assert_allclose(given["da0"], waa.T @ dz, 1e-11)
+
+
+def test_two_edits_in_one_line_are_made_at_once():
+    known = edits("readout", "course", "readout_backward")
+    sign = next(e for e in known if e.name == "dl: the sign is wrong")
+    mean = next(e for e in known if e.name == "dl: the factor T_x is left out")
+    case = generic("readout_backward")
+    right = replay(case)
+    steps = case.inputs["a"].shape[2]
+    for both in ((sign, mean), (mean, sign)):
+        assert fit(*both)
+        given = Edited(both).run(case)
+        for leaf, value in right.items():
+            np.testing.assert_allclose(given[leaf], -steps * value, 1e-11, 1e-12)
+
+
+def test_edits_of_which_one_leaves_nothing_of_the_other_do_not_fit():
+    known = edits("readout", "course", "readout_backward")
+    zero = next(e for e in known if e.name == "dl: T_x divides")
+    swaps = [e for e in known if e.clashes(zero) and e is not zero]
+    assert swaps
+    assert all(not fit(zero, e) for e in swaps)
 
 
 def every_line():

@@ -76,7 +76,17 @@ def sums(da, dc, dc_next, cache):
     )
 
 
-@pytest.mark.parametrize("gates", [four_slips, streams_apart, sums])
+def lost_parentheses(da, dc, dc_next, cache):
+    (_, c1, _, c0, f, i, g, o, _, _) = cache
+    return (
+        da * np.tanh(c1) * o - o**2,
+        dc * c0 * f - f**2,
+        dc * g * i * (1 - i),
+        dc * i * (1 - g),
+    )
+
+
+@pytest.mark.parametrize("gates", [four_slips, streams_apart, sums, lost_parentheses])
 @pytest.mark.parametrize("one_step", [True, False])
 def test_several_slips_in_the_gates_are_named(gates, one_step, monkeypatch):
     runs = []
@@ -107,6 +117,28 @@ def test_beside_formulas_a_slip_of_the_loop_is_found():
     assert first.score == 1
     assert len(first.names) > 4
     assert any("overwrite" in name for name in first.names)
+
+
+def test_a_slope_once_more_in_all_leaves_but_the_carry_is_found():
+    def rnn_backward(da, caches):
+        caches, x = caches
+        carry, leaves = 0, dict.fromkeys(("dWax", "dWaa", "dba"), 0)
+        dx = np.zeros((len(x), *da.shape[1:]))
+        for t in reversed(range(da.shape[2])):
+            a_next, a_prev, xt, p = caches[t]
+            slope = 1 - a_next**2
+            dz = (da[:, :, t] + carry) * slope
+            carry = p["Waa"].T @ dz
+            late = dz * slope
+            dx[:, :, t] = p["Wax"].T @ late
+            leaves["dWax"] = leaves["dWax"] + late @ xt.T
+            leaves["dWaa"] = leaves["dWaa"] + late @ a_prev.T
+            leaves["dba"] = leaves["dba"] + late.sum(1, keepdims=True)
+        return {"dx": dx, "da0": carry, **leaves}
+
+    first = grade(rnn_backward, "rnn_backward").suspicions[0]
+    assert first.score == 1
+    assert first.names[0].startswith("dxt, dWax, dWaa, dba: ")
 
 
 def test_what_is_no_formula_of_the_cache_is_not_made_up(monkeypatch):

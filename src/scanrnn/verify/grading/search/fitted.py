@@ -198,9 +198,7 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
     wrong: list[tuple[Line, Parts]] = []
     for line in form.lines:
         parts: Parts = {}
-        always = _always(like, form, line, source, read, parts)
-        if always is None:
-            return []
+        rest = np.zeros(UNITS)
         for comes, case, step in _probes(like, line):
             leaves, right = read(case), replay(case)
             if leaves is None:
@@ -208,9 +206,18 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
             mine, due = (_delta(x, line, source, case, step) for x in (leaves, right))
             if mine is None or due is None or not np.isfinite(mine).all():
                 return []
-            if len(case.inputs["caches"]) > 1 and parts:
+            if len(case.inputs["caches"]) > 1 and set(parts) - {ALWAYS}:
                 break  # the memory before it does not come in, as one step has shown
-            mine = mine - always if len(case.inputs["caches"]) == 1 else mine
+            if comes != "dc_next" and (len(case.inputs["caches"]) == 1 or parts):
+                always = _always(form, line, source, read, case, step)
+                if always is None:
+                    return []
+                rest, term = always
+                if not parts and rest.any():  # the first of the cases, of one step
+                    if term is None:
+                        return []
+                    parts[ALWAYS] = term
+            mine = mine - rest
             if line.comes != "dk" and _alike(mine, due):
                 continue
             coming = case.inputs[comes]
@@ -242,28 +249,20 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
 
 
 def _always(
-    like: str, form: Form, line: Line, source: str, read: READ, parts: Parts
-) -> Floats | None:
+    form: Form, line: Line, source: str, read: READ, case: Case, step: int
+) -> tuple[Floats, list[str] | None] | None:
     """What a gate gets while nothing comes in: zeros, but where parentheses are lost.
 
-    Its formula is added to the parts; None if there is none.
+    And the formula of it, if it has one. None where nothing can be read.
     """
-    case = generic(like, Sizes(3, UNITS, 2, 1, 1), 7)
     names = [n for n in ("da", "da_next", "dc_next") if n in case.inputs]
     silent = {n: 0 * case.inputs[n] for n in names}
-    case = Case(case.name, like, case.inputs | silent)
-    leaves = read(case)
-    found = None if leaves is None else _delta(leaves, line, source, case, 0)
+    leaves = read(Case(case.name, case.like, case.inputs | silent))
+    found = None if leaves is None else _delta(leaves, line, source, case, step)
     if found is None or not np.isfinite(found).all():
         return None
-    if not found.any():
-        return np.zeros(UNITS)
-    words = {w: case.inputs["caches"][0][n][:, 0] for n, w in form.words.items()}
-    formula = _formula(found, line.factors, words)
-    if formula is None:
-        return None
-    parts[ALWAYS] = formula
-    return found
+    words = {w: case.inputs["caches"][step][n][:, 0] for n, w in form.words.items()}
+    return found, _formula(found, line.factors, words) if found.any() else None
 
 
 def _through_weights(
