@@ -71,6 +71,15 @@ def split(like: str) -> tuple[str, bool, bool]:
     return like.split("_")[0], "cell" in like, like.endswith("backward")
 
 
+def step_of(like: str) -> str:
+    """The function of one step that belongs to a function of the exercise.
+
+    >>> step_of("lstm_backward"), step_of("lstm_cell_backward")
+    ('lstm_cell_backward', 'lstm_cell_backward')
+    """
+    return like if "_cell_" in like else like.replace("_", "_cell_", 1)
+
+
 def shapes(cell: str, sizes: Sizes) -> dict[str, tuple[int, int]]:
     """The parameters of a cell by name, in the exercise's letters."""
     n_x, n_a, n_y = sizes[:3]

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..cases import DRAWS
+from ..cases import DRAWS, step_of
 from ..edits import groups
 from ..replay import Leaves
 from .marks import marks, same
@@ -118,7 +118,7 @@ def _slips(like: str) -> Iterator[tuple[Number, Slip]]:
 
 def _telling(like: str, group: tuple[str, str]) -> Iterator[int]:
     """The edits of one step: those that equal others there do so in a sequence."""
-    cell = like if "cell" in like else like.replace("_", "_cell_", 1)
+    cell = step_of(like)
     if cell == like or group not in groups(cell):
         yield from range(len(numbered(*group)))
         return

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...rounding import Floats
-from ..cases import Case, Sizes, generic, split
+from ..cases import Case, Sizes, generic, split, step_of
 from ..edits import Edit
 from ..edits.edit import written
 from ..edits.nodes import parse, text
@@ -97,7 +97,7 @@ def _variables(
 ) -> Mapping[str, Any]:
     """All that the step computes on a case, with the edits made."""
     cell = split(like)[0]
-    name = _step(like)
+    name = step_of(like)
     case = _case(like, seed)
     if name != like:  # one step of a sequence
         step = dict(case.inputs["caches"][0])
@@ -114,10 +114,6 @@ def _variables(
     return dict(
         FunctionType(compiled(told), space)(*inputs_of(program(cell, form), name, case))
     )
-
-
-def _step(like: str) -> str:
-    return like if "cell" in like else like.replace("_", "_cell_", 1)
 
 
 def _sum(
@@ -217,14 +213,14 @@ def _outer(target: str, cell: str, gates: Sequence[str]) -> Iterator[str]:
 
 
 def _edit(cell: str, form: str, like: str, target: str, words: str) -> Edit | None:
-    tree = program(cell, form).trees[_step(like)]
+    tree = program(cell, form).trees[step_of(like)]
     lines = [i for i, x in enumerate(tree.body) if _writes(x, target)]
     if not lines:
         return None
     path = (("body", lines[-1]), ("value", None))
     new = parse(words)
     what = f"{text(new)} in place of what is right"
-    return Edit(cell, form, _step(like), ((path, new),), "products", what, COST)
+    return Edit(cell, form, step_of(like), ((path, new),), "products", what, COST)
 
 
 def _writes(line: ast.stmt, target: str) -> bool:

@@ -9,25 +9,22 @@ comes in is a term that lost its parentheses, and is found as a product as well.
 """
 
 import ast
-import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ...rounding import Floats
-from ..cases import Case, Sizes, generic, split
+from ..cases import Case, Sizes, generic, split, step_of
 from ..edits import Edit
 from ..edits.edit import written
 from ..edits.nodes import parse, text
 from ..programs import program
 from ..programs.tree import at, walk
-from ..programs.words import WORDS
 from ..replay import Leaves, replay
+from .formula import CLOSE, UNITS, of_words, product_of, times
 from .slips import Edited
 
-UNITS = 29  # of a probe: as many numbers must agree
-CLOSE = 1e-8  # of a formula that was found
 COST = 1.4  # of a line that was found by its numbers
 READ = Callable[[Case], Leaves | None]  # runs the function, in the exercise's names
 
@@ -232,11 +229,11 @@ def _lines(like: str, form: Form, source: str, read: READ) -> list[tuple[Line, P
             if comes != "dc_next":
                 usual = (*line.of_state, *usual)
             if line.comes == "dk":
-                factors = (_value(factor, words) for factor in usual)
+                factors = (of_words(factor, words) for factor in usual)
                 if _alike(mine, ways["dk"] * np.prod(list(factors), axis=0)):
                     continue
             for way, given in ways.items():
-                formula = _formula(mine / given, usual, words)
+                formula = product_of(mine / given, usual, words)
                 if formula is not None:
                     parts[comes] = formula
                     line = line._replace(comes=way)
@@ -262,7 +259,7 @@ def _always(
     if found is None or not np.isfinite(found).all():
         return None
     words = {w: case.inputs["caches"][step][n][:, 0] for n, w in form.words.items()}
-    return found, _formula(found, line.factors, words) if found.any() else None
+    return found, product_of(found, line.factors, words) if found.any() else None
 
 
 def _through_weights(
@@ -328,147 +325,11 @@ def _delta(
     return np.asarray(delta)
 
 
-def _formula(
-    found: Floats, usual: Sequence[str], words: Mapping[str, Floats]
-) -> list[str] | None:
-    """Factors of a product that equals what was found, or two terms of a sum."""
-    if not found.any():
-        return ["0"]
-    atoms = _atoms(words)
-    due = [_value(factor, words) for factor in usual]
-    names = list(atoms)
-    table = np.array([atoms[name] for name in names])
-    rng = np.random.default_rng(0)
-    weights = rng.standard_normal(UNITS)
-    weights -= weights.mean()  # constants do not count
-    with np.errstate(all="ignore"):
-        logs = np.log(np.abs(table)) @ weights
-        own = np.array([np.log(np.abs(x)) @ weights for x in due])
-        target = np.log(np.abs(found)) @ weights
-    if not np.isfinite(target):
-        return None
-    fine = np.isfinite(logs)
-    names = [name for name, good in zip(names, fine, strict=True) if good]
-    logs = logs[fine]
-    two = logs[:, None] + logs[None, :]
-    best: tuple[float, list[str]] | None = None
-    for kept in _subsets(len(usual)):
-        rest = target - own[list(kept)].sum()
-        if not np.isfinite(rest):
-            continue
-        size = 1e-7 * (1 + abs(target))
-        adds: list[tuple[str, ...]] = [()] if abs(rest) < size else []
-        adds += [(names[i],) for i in np.flatnonzero(np.abs(logs - rest) < size)]
-        adds += [
-            (names[i], names[j])
-            for i, j in zip(*np.nonzero(np.abs(two - rest) < size), strict=True)
-            if i <= j
-        ]
-        for more in adds:
-            factors = [*(usual[k] for k in kept), *more]
-            scale = _scale(found, factors, words)
-            cost = len(usual) - len(kept) + 1.1 * len(more) + (scale != "")
-            cost += 0.1 * sum(map(len, more)) / 10
-            if scale is not None and (best is None or cost < best[0]):
-                best = (cost, [*([scale] if scale else []), *factors])
-    if best is not None:
-        return best[1] or ["1"]
-    return _sum(found, usual, words)
-
-
-def _sum(
-    found: Floats, usual: Sequence[str], words: Mapping[str, Floats]
-) -> list[str] | None:
-    """Two products, each the right one with a factor changed, added or subtracted."""
-    products: dict[str, Floats] = {}
-    atoms = _atoms(words)
-    for kept in _subsets(len(usual)):
-        first = [usual[k] for k in kept]
-        value = np.ones(UNITS)
-        for factor in first:
-            value = value * _value(factor, words)
-        products.setdefault(_times(first), value)
-        for name, atom in atoms.items():
-            products.setdefault(_times([*first, name]), value * atom)
-    names = list(products)
-    table = np.array([products[name] for name in names])
-    good = np.isfinite(table).all(1)
-    names = [name for name, fine in zip(names, good, strict=True) if fine]
-    weights = np.random.default_rng(1).standard_normal(UNITS)
-    sums, target = table[good] @ weights, float(found @ weights)
-    order = np.argsort(sums, kind="stable")
-    for sign in (1, -1):
-        wanted = sign * (target - sums)
-        size = 1e-9 * (1 + abs(target))
-        low = np.searchsorted(sums[order], wanted - size)
-        high = np.searchsorted(sums[order], wanted + size)
-        for i in np.argsort([len(name) for name in names], kind="stable"):
-            for k in order[low[i] : high[i]]:
-                both = products[names[i]] + sign * products[names[k]]
-                if np.allclose(both, found, CLOSE, CLOSE * np.abs(found).max()):
-                    sign_ = "+" if sign > 0 else "-"
-                    return [f"{names[i]} {sign_} {names[k]}"]
-    return None
-
-
-def _subsets(size: int) -> Iterator[tuple[int, ...]]:
-    for count in range(size, -1, -1):
-        yield from itertools.combinations(range(size), count)
-
-
-def _atoms(words: Mapping[str, Floats]) -> dict[str, Floats]:
-    """What may stand as a factor, by its words."""
-    found: dict[str, Floats] = {}
-    for word in words:
-        for form in (
-            *("{x}", "1 - {x}", "1 - {x} ** 2", "1 + {x}", "1 + {x} ** 2"),
-            *("np.tanh({x})", "1 - np.tanh({x}) ** 2", "1 - np.tanh({x})"),
-            *("sigmoid({x})", "1 - sigmoid({x})", "1 / {x}"),
-        ):
-            name = form.format(x=word)
-            found[name] = _value(name, words)
-    return found
-
-
-def _value(words: str, known: Mapping[str, Floats]) -> Floats:
-    with np.errstate(all="ignore"):
-        return np.asarray(eval(words, {**WORDS, **known}) + np.zeros(UNITS))
-
-
-def _scale(
-    found: Floats, factors: list[str], words: Mapping[str, Floats]
-) -> str | None:
-    """The constant in front: "" if it is 1, None if it is no plain one."""
-    value = np.ones(UNITS)
-    for factor in factors:
-        value = value * _value(factor, words)
-    with np.errstate(all="ignore"):
-        ratio = found / value
-    if not np.isfinite(ratio).all() or np.ptp(ratio) > CLOSE * np.abs(ratio).max():
-        return None
-    plain = {1.0: "", -1.0: "-1", 2.0: "2", 0.5: "0.5", -2.0: "-2", -0.5: "-0.5"}
-    near = min(plain, key=lambda x: abs(x - ratio[0]))
-    return plain[near] if abs(near - ratio[0]) < CLOSE else None
-
-
-def _times(factors: Sequence[str]) -> str:
-    """A product in words, with parentheses where they are needed."""
-    minus = "-" * (sum(factor == "-1" for factor in factors) % 2)
-    made = []
-    for factor in (x for x in factors if x != "-1"):
-        node = parse(factor)
-        inner = isinstance(node, ast.BinOp) and not isinstance(
-            node.op, ast.Mult | ast.Pow
-        )
-        made.append(f"({factor})" if inner else factor)
-    return minus + (" * ".join(made) or "1")
-
-
 def _written(line: Line, parts: Parts) -> Iterator[tuple[int, str]]:
     """How the line may be written: with what comes in whole, or each by itself."""
     if ALWAYS in parts:
         others = {name: part for name, part in parts.items() if name != ALWAYS}
-        more = _times(parts[ALWAYS])
+        more = times(parts[ALWAYS])
         for way, words in _written(line, others):
             yield way, f"{words} + {more}".replace(" + -", " - ")
         return
@@ -476,22 +337,22 @@ def _written(line: Line, parts: Parts) -> Iterator[tuple[int, str]]:
     outside = parts.get(given)
     memory = parts.get("dc_next")
     if line.comes != "dc":
-        yield 0, _times([line.comes, *(outside or line.factors)])
+        yield 0, times([line.comes, *(outside or line.factors)])
         return
     if not parts:
-        yield 0, _times([line.comes, *line.factors])
+        yield 0, times([line.comes, *line.factors])
     if outside is not None:
         rest = list(outside)
         for factor in line.of_state:
             if factor in rest:
                 rest.remove(factor)
         if len(outside) - len(rest) == len(line.of_state) and memory in (None, rest):
-            yield 0, _times(["dc", *rest])
+            yield 0, times(["dc", *rest])
     streams = ("dnext_c", "dnext_h") if "prev_c" in line.factors or _rows(line) else ()
     dc, da = streams or ("dc_next", "da_next")
     one = memory if memory is not None else list(line.factors)
     two = outside if outside is not None else [*line.of_state, *line.factors]
-    yield 1, f"{_times([dc, *one])} + {_times([da, *two])}"
+    yield 1, f"{times([dc, *one])} + {times([da, *two])}"
 
 
 def _rows(line: Line) -> bool:
@@ -524,7 +385,7 @@ def _one_stream(
         for each, parts in found
         if each.comes != "dc" and (new := list(_written(each, parts)))
     ]
-    edits = [_edit(like, form, line, f"{dc} + {_times([da, *shared[0]])}")]
+    edits = [_edit(like, form, line, f"{dc} + {times([da, *shared[0]])}")]
     edits += [_edit(like, form, each, new) for each, new in others]
     if all(edits):
         yield Edited(tuple(edit for edit in edits if edit))
@@ -533,7 +394,7 @@ def _one_stream(
 def _edit(like: str, form: Form, line: Line, new: str) -> Edit | None:
     """The line with another right side."""
     cell = split(like)[0]
-    function = like if "cell" in like else like.replace("_", "_cell_", 1)
+    function = step_of(like)
     tree = program(cell, form.name).trees[function]
     for i, node in enumerate(tree.body):
         if isinstance(node, ast.Assign) and written(node) == line.target:
@@ -542,7 +403,7 @@ def _edit(like: str, form: Form, line: Line, new: str) -> Edit | None:
             right = text(node.value)
             what = f"{text(whole)} in place of {right}"
             if line.comes.isidentifier():
-                right = _times([line.comes, *line.factors])
+                right = times([line.comes, *line.factors])
                 what = f"{text(whole)} in place of {right}"
             return Edit(
                 cell, form.name, function, ((path, whole),), "formula", what, COST

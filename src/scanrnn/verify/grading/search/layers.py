@@ -123,7 +123,7 @@ def _in_order(
             lost = (~(given | layer.changed[more])).any(1) * LOST
         total = worth[more] + lost + sum(worth[i] for i in classes)
         every += [
-            ((float(w)), (*classes, int(i))) for w, i in zip(total, more, strict=True)
+            (float(w), (*classes, int(i))) for w, i in zip(total, more, strict=True)
         ]
     return [classes for _, classes in sorted(every)]
 

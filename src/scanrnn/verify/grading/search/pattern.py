@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ..cases import Case, split
+from ..cases import Case, split, step_of
 from ..edits import Edit, edits
 from ..edits.edit import shown
 from ..posted import Posted
@@ -111,9 +111,7 @@ def reach(case: Case, parts: Any) -> Iterator[tuple[str, Any]]:
 
 def _doubled(like: str) -> Iterator[Edit]:
     cell, one_step, backward = split(like)
-    names = (
-        [like] if one_step or not backward else [like, like.replace("_", "_cell_", 1)]
-    )
+    names = [like] if one_step or not backward else [like, step_of(like)]
     forms = {"lstm_cell_backward": "factored"}
     for name in names:
         form = forms.get(name, "course")
