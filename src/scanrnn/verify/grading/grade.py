@@ -12,7 +12,16 @@ from ..rounding import Floats
 from . import conventions
 from .cases import DRAWS, GENERIC, Case, generic, official, shared, split
 from .conventions import Convention
-from .judge import SECONDS, Run, Trial, attempt, expected_leaves, precision, shaped
+from .judge import (
+    SECONDS,
+    Run,
+    Trial,
+    attempt,
+    expected_leaves,
+    is_longer,
+    precision,
+    shaped,
+)
 from .sandbox import Unjudged
 from .steps import with_steps
 from .suspects import Exhibit, implied, suspects
@@ -198,11 +207,12 @@ def _exhibits(runs: Sequence[Run]) -> list[Exhibit]:
 
 def _is_cut(run: Run) -> bool:
     """Whether a leaf has more steps than it should have."""
-    leaves, due = run.found.leaves, expected_leaves(run.trial, run.found)
-    if not {"dx"} <= leaves.keys() & due.keys():
-        return False
-    given, right = np.shape(leaves["dx"]), due["dx"].value.shape
-    return len(given) == len(right) == 3 and given[-1] > right[-1]
+    due = expected_leaves(run.trial, run.found)
+    return any(
+        is_longer(np.shape(found), due[leaf].value.shape)
+        for leaf, found in run.found.leaves.items()
+        if leaf in due
+    )
 
 
 def _probe(runs: Sequence[Run], seconds: float, case: Case) -> Exhibit | None:

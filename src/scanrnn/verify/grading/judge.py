@@ -135,13 +135,13 @@ def shaped(value: Any, shape: tuple[int, ...]) -> tuple[Floats | None, str]:
     if array.size == int(np.prod(shape)) and array.squeeze().ndim <= 1:
         hint = "; keepdims=True keeps the column" if shape[-1:] == (1,) else ""
         return array.reshape(shape), note + hint
-    if _is_longer(array.shape, shape):  # what follows da's last step says no more
+    if is_longer(array.shape, shape):  # what follows da's last step says no more
         return array[..., : shape[-1]], f"{note}; da ends before x: take T from da"
     hint = "; it is transposed" if array.T.shape == shape else ""
     return None, note + hint
 
 
-def _is_longer(got: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+def is_longer(got: tuple[int, ...], expected: tuple[int, ...]) -> bool:
     """Whether there are steps too many: the public test's da ends before its x."""
     of_steps = len(got) == len(expected) == 3
     return of_steps and got[:-1] == expected[:-1] and got[-1] > expected[-1]

@@ -79,7 +79,7 @@ def _leave_unclear(read: Read, lines: Sequence[str], right: Leaves) -> None:
             word == name or (_resembles(word, name) and not _begins(word, entry, right))
             for word in strange
         ):
-            read.unread[-1] = f"{entry.name} may stand there again, misspelt"
+            _leave_out(read, f"{entry.name} may stand there again, misspelt")
         elif (
             len(odd) == 1
             and entry is odd[0]
@@ -88,12 +88,17 @@ def _leave_unclear(read: Read, lines: Sequence[str], right: Leaves) -> None:
             and others & set(PRINTED.values())
             and _one_letter(entry.name, printed)
         ):
-            read.unread[-1] = (
-                f"{entry.name} may be {printed}, which the notebook prints"
+            _leave_out(
+                read, f"{entry.name} may be {printed}, which the notebook prints"
             )
         else:
             kept.append(entry)
     read.posted[:] = kept
+
+
+def _leave_out(read: Read, why: str) -> None:
+    """Told after all lines: it is of no line alone."""
+    read.unread[-1 - len(read.unread)] = why
 
 
 def _letters(name: str) -> str:
@@ -256,12 +261,12 @@ def _settle(read: Read, right: Leaves) -> None:
     kept = []
     for name, entries in by_name.items():
         if name in read.broken:  # the one that can be read may be the expected one
-            read.unread[-1] = f"{name} stands there again and cannot be read"
+            _leave_out(read, f"{name} stands there again and cannot be read")
             continue
         wrong = [entry for entry in entries if not all(entry.matches(right))]
         different = [x for x in wrong[1:] if not _agree(x, wrong[0])]
         if different:
-            read.unread[-1] = f"{name} stands there with different numbers"
+            _leave_out(read, f"{name} stands there with different numbers")
             continue
         kept.append((wrong or entries)[0])
         fine = [x for x in entries if all(x.matches(right))]
