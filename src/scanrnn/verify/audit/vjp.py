@@ -1,6 +1,7 @@
 """Any function with a hand-written derivative, against a plain reference."""
 
 import contextlib
+import functools
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
@@ -72,8 +73,13 @@ def check_vjp(
             rows += _value_rows(task, fun, reference)
     oracle = "reference" if reference is not None else "own float64"
     name = getattr(fun, "__name__", "function")
-    with task.precision():
-        outputs = [np.asarray(y) for y in jax.tree.leaves(fun(*args)) if _is_float(y)]
+
+    @functools.cache
+    def outputs() -> list[Floats]:
+        with task.precision():
+            values = jax.tree.leaves(fun(*args))
+        return [np.asarray(value) for value in values if _is_float(value)]
+
     return _verdict(name, task, cotangents, found, right, rows, oracle, outputs)
 
 
@@ -298,7 +304,7 @@ def _verdict(
     right: list[list[Expected]],
     rows: list[Row],
     oracle: str,
-    outputs: Sequence[Any],
+    outputs: Callable[[], Sequence[Floats]],
 ) -> Verdict:
     suspicions: dict[tuple[str, ...], Suspicion] = {}
     for cotangent, mine, theirs in zip(cotangents, found, right, strict=True):
@@ -307,6 +313,6 @@ def _verdict(
             row = _row(task.names[i], oracle, leaf, expected, cotangent.name, axis)
             rows.append(row)
             if not row.passed:
-                for s in relate(row.leaf, leaf, expected.value, axis, outputs):
+                for s in relate(row.leaf, leaf, expected.value, axis, outputs()):
                     suspicions.setdefault(s.names, s)
     return Verdict(name, tuple(rows), tuple(suspicions.values()))
