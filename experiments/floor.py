@@ -1,7 +1,7 @@
 """How far from the least time that a CPU needs is the way that one gets?
 
     pip install "scanrnn[bench]"
-    python experiments/floor.py                     # 10 minutes
+    python experiments/floor.py                     # 20 s a case, of 33
     python experiments/floor.py --cells lstm --sizes 100x32x64x128
 
 Whatever a program is that unrolls a cell and differentiates it, it makes these parts,
@@ -17,8 +17,7 @@ Each part is a program of its own without anything else, and takes turns with ou
 it comes, and with the scans and libraries of JAX, as they come. The floor is their sum.
 JAX / floor is then the most by which anybody could be faster than the best of JAX with
 one device and the products of XLA. Beside it, not in the sum, since they overlap with
-products: the bytes that must move, at the rate of a large copy, and what the two loops
-take with next to nothing in them.
+products: the bytes that must move, at the rate of a large copy.
 """
 
 import statistics
@@ -36,7 +35,7 @@ from bench.options import cases_of, names_of
 from bench.ours import ours
 from bench.scans import scan
 from bench.timing import take_turns
-from devices.peaks import Peaks, bound_ms, launches_ms, measure
+from devices.peaks import Peaks, bound_ms, measure
 from jax import Array, lax
 from rich.console import Console
 from rich.progress import track
@@ -152,7 +151,7 @@ def measured(case: Case, seconds: float) -> Floor:
 def told(floors: list[Floor], peaks: Peaks) -> Table:
     """A row for each case; below it the geometric means."""
     table = Table(title="value and gradient, one device, ms")
-    columns = ("case", "ours", *PARTS, "floor", "bytes", "empty loops")
+    columns = ("case", "ours", *PARTS, "floor", "bytes")
     for column in (*columns, "ours / floor", "JAX / floor", "JAX / ours"):
         table.add_column(column, justify="left" if column == "case" else "right")
     for of in floors:
@@ -160,7 +159,7 @@ def told(floors: list[Floor], peaks: Peaks) -> Table:
         times = (of.ours, *of.parts.values(), of.least, bytes_ms)
         table.add_row(
             of.case.key,
-            *(f"{ms:.3g}" for ms in (*times, launches_ms(of.case, peaks))),
+            *(f"{ms:.3g}" for ms in times),
             *(f"{ratio:.2f}" for ratio in ratios(of)),
         )
     means = [
