@@ -33,6 +33,7 @@ UNEXPLAINED = (
 )
 TRIED = 40  # classes that are run again
 PATIENCE = 5.0  # seconds that the search for pairs may take
+PLAINER = 1.0  # where formulas explain all of it, and known slips were only plainer
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,12 +87,14 @@ def suspects(
     ]
     if not any(candidate.score == 1 for candidate in found):
         found += _by_formulas(known, exhibits, probe)
-    if not any(candidate.score == 1 and _is_one(candidate.slip) for candidate in found):
-        found += _several(known, exhibits, given, probe)
+    whole = [candidate.slip for candidate in found if candidate.score == 1]
+    if not any(map(_is_one, whole)):
+        seconds = min(PATIENCE, PLAINER) if whole else PATIENCE
+        found += _several(known, exhibits, given, probe, seconds)
     found.sort(key=lambda c: (-c.score, given and c.slip.forward, c.slip.cost))
-    whole = [s for c in found if c.score == 1 for s in (c.slip, *c.alike)]
+    every = [s for c in found if c.score == 1 for s in (c.slip, *c.alike)]
     plain, found = after(everything(exhibits[0].found), found)
-    return [*plain, *describe(exhibits[0].case, found, _same)], whole
+    return [*plain, *describe(exhibits[0].case, found, _same)], every
 
 
 @np.errstate(all="ignore")
@@ -288,7 +291,11 @@ def _with_one_more(
 
 
 def _several(
-    known: Table, exhibits: Sequence[Exhibit], given: bool, probe: Probe
+    known: Table,
+    exhibits: Sequence[Exhibit],
+    given: bool,
+    probe: Probe,
+    seconds: float,
 ) -> list[Candidate]:
     """Two slips, or three, that give all leaves of all cases."""
     if not all(_can_be_given(exhibit) for exhibit in exhibits):
@@ -313,8 +320,8 @@ def _several(
     usable = ~(known.forward & given)
     found: list[Candidate] = []
     for slip in chain(
-        layered(known, layers, usable, PATIENCE),
-        layered(known, layers[names.index(sized) :], usable, PATIENCE),
+        layered(known, layers, usable, seconds),
+        layered(known, layers[names.index(sized) :], usable, seconds),
     ):
         candidate = _candidate(exhibits, slip)
         if candidate is not None and candidate.score == 1:

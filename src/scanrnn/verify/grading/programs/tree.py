@@ -58,16 +58,17 @@ def meet(one: Path, two: Path) -> bool:
 
 def only(node: ast.AST, part: ast.AST) -> Path | None:
     """Where a part stands in a node, if it is there once, compared by its text."""
-    wanted = ast.dump(part)
-    found = _by_text(node).get(wanted, [])
+    found = _by_text(node, type(part)).get(ast.dump(part), [])
     return found[0] if len(found) == 1 else None
 
 
-@functools.lru_cache(10_000)
-def _by_text(node: ast.AST) -> dict[str, list[Path]]:
+@functools.lru_cache(30_000)
+def _by_text(node: ast.AST, kind: type[ast.AST]) -> dict[str, list[Path]]:
+    """Where nodes of a kind stand, by their text."""
     found: dict[str, list[Path]] = {}
     for path, part in walk(node):
-        found.setdefault(ast.dump(part), []).append(path)
+        if type(part) is kind:
+            found.setdefault(ast.dump(part), []).append(path)
     return found
 
 
