@@ -1,5 +1,7 @@
 """Writing: what is chosen, from what, and what of it repeats."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,16 +11,20 @@ import scanrnn as sr
 from scanrnn.charlm import Sampler, TextError, Vocabulary, Writer, char_model, generate
 
 MODEL = char_model(sr.stack(sr.lstm(7), sr.gru(5)), 11)
-PARAMS = MODEL.init(jax.random.key(5))
-# Logits far from uniform, so that restrictions bite.
-PARAMS = PARAMS._replace(readout=PARAMS.readout._replace(w=PARAMS.readout.w * 8))
-PROMPT = jnp.array([3, 1, 4, 1, 5])
+PROMPT = np.array([3, 1, 4, 1, 5])
+
+
+@functools.cache
+def params():
+    """Logits far from uniform, so that restrictions bite."""
+    drawn = MODEL.init(jax.random.key(5))
+    return drawn._replace(readout=drawn.readout._replace(w=drawn.readout.w * 8))
 
 
 def write(sampler=None, seed=0, length=20, count=3, prompt=PROMPT, separator=None):
     written = generate(
         MODEL,
-        PARAMS,
+        params(),
         prompt,
         jax.random.key(seed),
         length=length,
@@ -36,7 +42,7 @@ def test_greedy_takes_the_argmax_of_the_whole_text_so_far(separator):
     # One unroll over all of it: the logits at every place follow from what precedes.
     tokens = np.concatenate((PROMPT, written[0]))[:, None]
     resets = None if separator is None else jnp.asarray(tokens == separator)
-    logits, _ = MODEL.predict(PARAMS, jnp.asarray(tokens), MODEL.start(1), resets)
+    logits, _ = MODEL.predict(params(), jnp.asarray(tokens), MODEL.start(1), resets)
     likeliest = np.asarray(logits[:, 0].argmax(-1))
     np.testing.assert_array_equal(written[0], likeliest[len(PROMPT) - 1 : -1])
     if separator is not None:  # it is written, so that the state does start anew
@@ -123,12 +129,12 @@ def test_nothing_to_write_is_refused(bad):
 
 def test_an_empty_prompt_is_refused():
     with pytest.raises(TextError, match="at least one character"):
-        generate(MODEL, PARAMS, [], jax.random.key(0), length=1)
+        generate(MODEL, params(), [], jax.random.key(0), length=1)
 
 
 def test_a_writer_speaks_in_characters():
     vocabulary = Vocabulary.of("\nabcdefghij")
-    writer = Writer(MODEL, PARAMS, vocabulary, None)
+    writer = Writer(MODEL, params(), vocabulary, None)
     key, sampler = jax.random.key(0), Sampler()
     texts = writer.write("abc", key, length=6, count=2, sampler=sampler)
     assert [len(text) for text in texts] == [6, 6]

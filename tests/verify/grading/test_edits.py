@@ -1,6 +1,7 @@
 """The passes as programs, and the edits that rules make of them."""
 
 import ast
+import functools
 
 import numpy as np
 import pytest
@@ -96,7 +97,7 @@ LINES = {
 
 @pytest.mark.parametrize("family", LINES)
 def test_the_rules_make_the_lines_that_people_write(family):
-    lines = EVERY_LINE
+    lines = every_line()
     assert LINES[family] in lines
 
 
@@ -160,13 +161,11 @@ def test_edits_of_which_one_leaves_nothing_of_the_other_do_not_fit():
     assert all(not fit(zero, e) for e in swaps)
 
 
+@functools.cache
 def every_line():
+    told = {e.rule for e in (*RNN, *LSTM)} - {"scaled", "added", "missing"}
     loops = edits("lstm", "course", "lstm_backward")
-    return {e.lines()[0] for e in (*RNN, *LSTM, *loops) if e.rule in TOLD}
-
-
-TOLD = {e.rule for e in (*RNN, *LSTM)} - {"scaled", "added", "missing"}
-EVERY_LINE = every_line()
+    return {e.lines()[0] for e in (*RNN, *LSTM, *loops) if e.rule in told}
 
 
 def test_thousands_of_single_edits_each_told_in_words():
