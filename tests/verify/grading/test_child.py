@@ -129,9 +129,7 @@ def test_limits_of_time_and_memory_hold_while_loading_and_after():
         "grows": (
             "a = []\nwhile True: a.append(bytearray(1 << 24))",
             "memory",
-            QUICK._replace(
-                loading=10.0
-            ),  # where memory is slow it is not time that ends
+            QUICK._replace(loading=10.0),  # slow memory takes time
         ),
     }
     for text, why, limits in endless.values():
