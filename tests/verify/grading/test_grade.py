@@ -136,14 +136,15 @@ STRANGE = {
     "nothing": (lambda da, caches: None, "returned NoneType"),
     "not a number": (changed(dba=lambda x: x * np.nan), "not-a-number"),
     "flat bias": (changed(dba=np.ravel), "keepdims=True"),
-    "steps of x": (
+    "too many steps": (
         changed(dx=lambda dx: np.pad(dx, ((0, 0), (0, 0), (0, 3)))),
-        "take T from da",
+        "expected shape (3, 10, 4), got (3, 10, 7)",
     ),
+    "rounded": (changed(dx=np.float32), "rounded to float32; the other leaves are"),
     "transposed": (changed(dWax=np.transpose), "it is transposed"),
     "a string": (changed(dba=lambda x: "oops"), "expected an array"),
     "missing": (lambda da, c: {"dx": right(da, c)["dx"]}, "missing from what is"),
-    "mutates": (mutates, "changes this argument in place"),
+    "mutates": (mutates, "changes the argument da in place"),
 }
 
 
@@ -154,6 +155,22 @@ def test_strange_functions_are_survived_and_described(name):
     assert not verdict.passed
     assert message in str(verdict)
     verdict.to_json()
+
+
+def steps_of_x(da, caches, slip=0.0):
+    """In the public test da ends before x."""
+    steps, x = caches
+    da = np.stack([da[:, :, t] for t in range(x.shape[2])], axis=2)
+    gradients = course.lstm_backward(da, (steps, x))
+    return gradients | {"dbf": np.asarray(gradients["dbf"]) + slip}
+
+
+def test_who_takes_the_steps_from_x_is_right_and_told():
+    verdict = grade(steps_of_x, "lstm_backward")
+    assert verdict.passed
+    assert "da has 4 steps and x 7: judged with 4 of x" in verdict.notes[0]
+    verdict = grade(lambda *args: steps_of_x(*args, slip=1.0), "lstm_backward")
+    assert {row.leaf for row in verdict.rows if not row.passed} == {"dbf"}
 
 
 def test_a_function_that_never_returns_is_left():

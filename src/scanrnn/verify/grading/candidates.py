@@ -75,7 +75,7 @@ def _groups(
 
 def _suspicion(case: Case, first: Candidate, others: list[Candidate]) -> Suspicion:
     slip = first.slip
-    alike = [*first.alike, *(other.slip for other in others)]
+    alike = [*(other.slip for other in others), *first.alike]  # told apart, reworded
     names = [" and ".join(o.names) for o in alike if not set(slip.names) < set(o.names)]
     mine = " and ".join(slip.names)
     plain = first.plain

@@ -224,6 +224,16 @@ def shared(case: Case) -> Case:
     return Case(case.name, case.like, map_floats(locked, case.inputs))
 
 
+@remembered
+def evened(case: Case) -> Case | None:
+    """The case with x as long as da, if it is longer: as in one of the public tests."""
+    x, da = case.inputs.get("x"), case.inputs.get("da")
+    if x is None or da is None or x.shape[-1] <= da.shape[-1]:
+        return None
+    inputs = case.inputs | {"x": x[..., : da.shape[-1]]}
+    return shared(Case(case.name, case.like, with_caches(case.like, inputs, da.dtype)))
+
+
 # Distinct sizes; square ones, where slips that need equal sizes run; and the smallest.
 GENERIC = (
     USUAL,

@@ -48,6 +48,16 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
         ):
             part = ast.If(parse(words), [line], [])
             yield Change(part, "accumulate", says, 1.4, says, True)
+        for words, says in (
+            (
+                "t == T_x - 1" if "T_x" in known.variables else "t == T - 1",
+                "the last step is added twice",
+            ),
+            ("t == 0", "step 0 is added twice"),
+        ):
+            again = times(parse(f"1 + ({words})"), line.value)
+            new_ = ast.AugAssign(line.target, line.op, again)
+            yield Change(new_, "accumulate", says, 1.5, says, True)
     if not isinstance(line, ast.Assign) or isinstance(line.value, ast.Tuple):
         return
     target = line.targets[0]
@@ -258,6 +268,13 @@ def copies(known: Function, node: Any, line: Any) -> Iterator[Change]:
     yield Change(view, "view", what, 1.0, "view")
 
 
+def kept_order(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """What was kept on the way back is not turned: the last step lies first."""
+    if isinstance(node, ast.Subscript) and text(node.slice) == "::-1":
+        what = f"{text(node.value)} is not turned: the last step lies first"
+        yield Change(node.value, "step", what, 1.0, "not turned")
+
+
 def _slots(node: Any, either: ast.IfExp) -> Iterator[Change]:
     """The slot before at step 0 as well, where it is the last; or never."""
     slot, start = text(either.body), text(either.orelse)
@@ -282,4 +299,5 @@ RULES = (
     result,
     turned_caches,
     copies,
+    kept_order,
 )

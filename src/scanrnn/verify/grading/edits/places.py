@@ -172,6 +172,12 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = item(inner, parse(cut).slice)  # type: ignore[attr-defined]
             what = f"the {word} example alone"
             yield Change(new, "axis", what, 1.4, what)
+        for columns, word in (("1:", "first"), (":-1", "last")):
+            cut = f"x[{columns}]" if rows else f"x[:, {columns}]"
+            some = item(inner, parse(cut).slice)  # type: ignore[attr-defined]
+            new = ast.Call(node.func, [some, *node.args[1:]], node.keywords)
+            what = f"the {word} example is left out"
+            yield Change(new, "axis", what, 1.4, what)
         for place, word in ((0, "first"), (-1, "last")):
             zero = ast.BinOp(number(0), ast.Mult(), node)
             cut = f"x[{place}]" if rows else f"x[[{place}]]"
@@ -186,6 +192,16 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(flat, "axis", "keepdims=True is missing", 1.0, "no keepdims")
     squared = ast.Call(node.func, [power(inner)], node.keywords)
     yield Change(squared, "sum", "a sum of squares", 2.0, "squares")
+
+
+def tops(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The largest of the examples and not of the classes, or of everything."""
+    if called(node) != "np.max":
+        return
+    turned = _keywords(node, axis=number(1), keepdims=number(True))
+    yield Change(turned, "axis", "axis=1", 1.1, "other axis")
+    whole = ast.Call(node.func, node.args, [])
+    yield Change(whole, "axis", "no axis: the largest of all", 1.3, "no axis")
 
 
 def _other_sums(known: Function, node: Any, axis: Any) -> Iterator[Change]:
@@ -236,7 +252,7 @@ def steps(known: Function, node: Any, line: Any) -> Iterator[Change]:
     parts = list(index.elts) if isinstance(index, ast.Tuple) else [index]
     length = "T_x" if "T_x" in known.variables else "T"
     for i, part in enumerate(parts):
-        if text(part) not in ("t", "t - 1"):
+        if text(part) not in ("t", "t - 1", "t + 1"):
             continue
         for words, cost in (
             ("t", 1.0),
@@ -292,4 +308,4 @@ def _beyond(node: Any, parts: Any, i: int, length: str) -> Iterator[Change]:
     yield Change(only, "step", what, 1.4, "all but the first")
 
 
-RULES = (slices, joined, shifted, axes, steps)
+RULES = (slices, joined, shifted, axes, tops, steps)

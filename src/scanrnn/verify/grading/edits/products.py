@@ -10,8 +10,10 @@ from .nodes import (
     called,
     factors,
     is_turned,
+    item,
     name,
     number,
+    parse,
     text,
     times,
     turned,
@@ -70,6 +72,26 @@ def _dot(one: ast.expr, two: ast.expr) -> ast.expr:
     return ast.Call(function, [one, two], [])
 
 
+def examples(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A loop over the examples, or over units, that leaves out one at an end."""
+    if called(node) != "np.dot" or len(node.args) != 2:
+        return
+    one, two = node.args
+    if is_turned(one) == is_turned(two) or not known.name.endswith("backward"):
+        return
+    columns = is_turned(two)  # the sum is over the columns of both, or over the rows
+    word = "unit" if columns == (known.program.convention == "rows") else "example"
+    for cut, place in (("1:", "first"), (":-1", "last")):
+        some = parse(f"x[:, {cut}]" if columns else f"x[{cut}]")
+        assert isinstance(some, ast.Subscript)
+        left, right = (
+            turned(item(turned(x), some.slice)) if is_turned(x) else item(x, some.slice)
+            for x in (one, two)
+        )
+        what = f"the {place} {word} is left out"
+        yield Change(_dot(left, right), "axis", what, 1.4, what)
+
+
 def order(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """The derivative is applied after the product: (W.T d) * s for W.T (d * s)."""
     if called(node) != "np.dot" or len(node.args) != 2:
@@ -117,4 +139,4 @@ def letters(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(ast.Call(node.func, arguments, []), "letters", what, 1.4)
 
 
-RULES = (transposes, order, letters)
+RULES = (transposes, examples, order, letters)

@@ -170,6 +170,12 @@ GRU = (
         },
     ),
     Mistake(
+        "dr with Wn not turned back",
+        "dr is dn times Wn a_prev, as if the reset came after the product.",
+        "dk = Wn.T dn, dr = dk * a_prev * rt * (1 - rt)",
+        {"dr": lambda k, d: d.dn * (rows(k.Wn, k) @ k.a_prev) * k.rt * (1 - k.rt)},
+    ),
+    Mistake(
         "the reset after the product, in dWn as well",
         "dr, da_prev and dWn are those of the other form, n = tanh(x W + r * (h W)).",
         "the form of your forward pass: dk = Wn.T dn, dr = dk * a_prev * rt (1 - rt)",

@@ -1,11 +1,14 @@
 """Mistakes of the loop over time; they are the same for every cell."""
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from ...rounding import Floats
 from .catalogue import After, Mistake
+from .passes import step_backward
 
 JOIN = "da_next = da[:, :, t] + da_prevt"
 ACCUMULATE = "dW += gradients['dW'] in every step, for every weight and bias"
@@ -24,6 +27,36 @@ def _scale(factor: Any) -> After:
 
 def _first_total(run: Any) -> Floats:
     return np.asarray(run.joined[-1])
+
+
+def _along(kept: Callable[[int, int], bool]) -> After:
+    """The gradient of each output by itself, back along the steps that are kept."""
+
+    def change(gradients: dict[str, Floats], _: Any, run: Any) -> dict[str, Floats]:
+        found = {name: np.zeros_like(leaf) for name, leaf in gradients.items()}
+        for t in range(run.da.shape[2]):
+            carry, memory = run.da[:, :, t], np.zeros_like(run.da[:, :, t])
+            for s in range(t, -1, -1):
+                if not kept(t, s):
+                    break
+                step = step_backward(run.kind, {}, run.caches[s], carry, memory)
+                carry, memory = step.da_prev, getattr(step, "dc_prev", memory)
+                found["dx"][:, :, s] += step.dxt
+                for name in found.keys() - {"dx", "da0"}:
+                    found[name] += getattr(step, name)
+                if s == 0:
+                    found["da0"] += carry
+        return found
+
+    return After(change)
+
+
+def _near(most: int, output: int, step: int) -> bool:
+    return output - step <= most
+
+
+def _together(size: int, output: int, step: int) -> bool:
+    return output // size == step // size
 
 
 TIME = (
@@ -46,6 +79,26 @@ TIME = (
         "da_prevt is added but never set to gradients['da_prev'], so it stays zero.",
         "da_prevt = gradients['da_prev'] at the end of every step",
         {"carry": lambda carry, handed: carry},
+    ),
+    *(
+        Mistake(
+            f"every output goes back {steps} steps at most",
+            f"Back-propagation is truncated: the gradient of an output reaches {steps} "
+            "steps before it and no further.",
+            "go back to step 0",
+            {"finish": _along(functools.partial(_near, steps))},
+        )
+        for steps in (1, 2, 3, 4)
+    ),
+    *(
+        Mistake(
+            f"the gradient stops at pieces of {steps} steps",
+            "Back-propagation is truncated: no gradient goes from one piece of "
+            f"{steps} steps into the one before.",
+            JOIN,
+            {"finish": _along(functools.partial(_together, steps))},
+        )
+        for steps in (2, 3, 4)
     ),
     Mistake(
         "time runs forwards",

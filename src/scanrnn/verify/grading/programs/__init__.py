@@ -55,7 +55,11 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         "again, buffers": (("course_rnn", "buffers_rnn", "again_rnn"), ("forward",)),
         "slots": (("course_rnn", "slots_rnn"), ("forward",)),
         "pages": (("course_rnn", "pages_rnn"), ("forward",)),
+        "turns": (("course_rnn", "turns_rnn"), ("forward",)),
+        "spelled": (("course_rnn", "spelled_rnn"), ("cell_forward",)),
         "whole": (("course_rnn", "whole_rnn"), ("backward",)),
+        "kept": (("course_rnn", "kept_rnn"), ("backward",)),
+        "adjoint": (("course_rnn", "adjoint_rnn"), ("backward",)),
         "rows": (("rows_rnn",), STEP),
         "rows, flat": (("rows_rnn", "flat_rows_rnn"), ("backward",)),
     },
@@ -71,8 +75,12 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         ),
         "slots": (("course_lstm", "slots_lstm"), ("forward",)),
         "pages": (("course_lstm", "pages_lstm"), ("forward",)),
+        "turns": (("course_lstm", "turns_lstm"), ("forward",)),
+        "spelled": (("course_lstm", "spelled_lstm"), ("cell_forward",)),
+        "gates": (("course_lstm", "gates_lstm"), ("cell_forward",)),
         "stacked": (("course_lstm", "stacked_lstm"), ("backward",)),
         "whole": (("course_lstm", "whole_lstm"), ("backward",)),
+        "kept": (("course_lstm", "kept_lstm"), ("backward",)),
         "rows": (("rows_lstm",), STEP),
         "rows, parts": (("rows_lstm", "parts_lstm"), ("cell_backward",)),
         "rows, flat": (("rows_lstm", "flat_rows_lstm"), ("backward",)),
@@ -83,10 +91,12 @@ CHOICES: dict[str, dict[str, tuple[tuple[str, ...], tuple[str, ...]]]] = {
         "rows": (("rows_gru",), STEP),
         "rows, parts": (("rows_gru", "parts_gru"), ("cell_backward",)),
         "rows, flat": (("rows_gru", "flat_rows_gru"), ("backward",)),
+        "rows, kept": (("rows_gru", "kept_gru"), ("backward",)),
     },
     "readout": {
         "course": (("readout",), ("backward",)),
         "whole": (("readout", "whole_readout"), ("backward",)),
+        "jacobian": (("readout", "jacobian_readout"), ("backward",)),
     },
 }
 
@@ -96,7 +106,7 @@ def programs(cell: str) -> tuple[Program, ...]:
     """All programs of a cell, the exercise's own first.
 
     >>> [program.name for program in programs("gru")]
-    ['course', 'flat', 'rows', 'rows, parts', 'rows, flat']
+    ['course', 'flat', 'rows', 'rows, parts', 'rows, flat', 'rows, kept']
     """
     return tuple(_program(cell, name) for name in CHOICES[cell])
 

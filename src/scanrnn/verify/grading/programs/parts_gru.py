@@ -1,5 +1,6 @@
 """One step back of the gated unit with an example a row, gate by gate."""
 
+# ruff: noqa: F841 a name that is at hand may be taken for another
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ def gru_cell_backward(dnext_h: Any, cache: Any) -> Any:
     """One step back; the state gets its gradient from every gate in turn."""
     (x, prev_h, r, z, n, Wx, Wh) = cache
     H = prev_h.shape[1]
+    next_h = (1 - z) * n + z * prev_h
     Ur = Wh[:, :H]
     Uz = Wh[:, H : 2 * H]
     Un = Wh[:, 2 * H :]
@@ -20,7 +22,9 @@ def gru_cell_backward(dnext_h: Any, cache: Any) -> Any:
     da = np.concatenate((dar, daz, dan), axis=1)
     dx = np.dot(da, Wx.T)
     dWx = np.dot(x.T, da)
-    dWh = np.dot(prev_h.T, da)
-    dWh[:, 2 * H :] = np.dot((r * prev_h).T, dan)
+    dUr = np.dot(prev_h.T, dar)
+    dUz = np.dot(prev_h.T, daz)
+    dUn = np.dot((r * prev_h).T, dan)
+    dWh = np.concatenate((dUr, dUz, dUn), axis=1)
     db = np.sum(da, axis=0)
     return dx, dprev_h, dWx, dWh, db

@@ -58,16 +58,16 @@ def meet(one: Path, two: Path) -> bool:
 
 def only(node: ast.AST, part: ast.AST) -> Path | None:
     """Where a part stands in a node, if it is there once, compared by its text."""
-    found = _by_text(node, type(part)).get(ast.dump(part), [])
+    found = _by_text(node, type(part).__name__).get(ast.dump(part), [])
     return found[0] if len(found) == 1 else None
 
 
 @functools.lru_cache(30_000)
-def _by_text(node: ast.AST, kind: type[ast.AST]) -> dict[str, list[Path]]:
+def _by_text(node: ast.AST, kind: str) -> dict[str, list[Path]]:
     """Where nodes of a kind stand, by their text."""
     found: dict[str, list[Path]] = {}
     for path, part in walk(node):
-        if type(part) is kind:
+        if type(part).__name__ == kind:
             found.setdefault(ast.dump(part), []).append(path)
     return found
 
