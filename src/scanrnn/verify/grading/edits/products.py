@@ -34,6 +34,10 @@ def transposes(known: Function, node: Any, line: Any) -> Iterator[Change]:
     ):
         key = _kind(what, one, two)
         yield Change(_dot(first, second), "transpose", what, cost, key)
+    if is_turned(one) != is_turned(two) and known.name.endswith("backward"):
+        scrambled = parse(f"({text(node)}).T.reshape(({text(node)}).shape)")
+        what = "the transposed product is reshaped, and not transposed again"
+        yield Change(scrambled, "reshape", what, 1.5, what)
     for kept, lost in ((one, two), (two, one)):
         what = f"{text(lost)} is left out of the product"
         yield Change(kept, "dropped", what, 1.3, f"no {_kind(what, one, two)}")
@@ -110,6 +114,12 @@ def order(known: Function, node: Any, line: Any) -> Iterator[Change]:
             after = times(_dot(*arguments), part)
             what = f"{text(part)} comes after the product and not before it"
             yield Change(after, "order", what, 1.2, what)
+            if is_turned(arguments[1 - place]):  # J = diag(slope) W, and J for its J.T
+                arguments[1 - place] = turned(arguments[1 - place])
+                after = times(_dot(*arguments), part)
+                what = f"the Jacobian is not transposed: {text(after)}"
+                yield Change(after, "order", what, 1.4, "Jacobian")
+                arguments[1 - place] = node.args[1 - place]
             arguments[place] = part
             what = f"the product is made with {text(part)} alone"
             yield Change(_dot(*arguments), "order", what, 1.7, what)

@@ -170,6 +170,12 @@ GRU = (
         },
     ),
     Mistake(
+        "the reset on the other side of Wn",
+        "da_prev has Wn.T (rt * dn); the reset multiplied a_prev, before Wn.",
+        "da_prev has (Wn.T dn) * rt",
+        {"by_reset": lambda k, d: rows(k.Wn, k).T @ (d.dn * k.rt)},
+    ),
+    Mistake(
         "dr with Wn not turned back",
         "dr is dn times Wn a_prev, as if the reset came after the product.",
         "dk = Wn.T dn, dr = dk * a_prev * rt * (1 - rt)",

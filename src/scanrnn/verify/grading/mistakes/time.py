@@ -29,15 +29,19 @@ def _first_total(run: Any) -> Floats:
     return np.asarray(run.joined[-1])
 
 
-def _along(kept: Callable[[int, int], bool]) -> After:
-    """The gradient of each output by itself, back along the steps that are kept."""
+def _along(kept: Callable[[int, int, int], bool]) -> After:
+    """The gradient of each output by itself, back along the steps that are kept.
+
+    ``kept`` is asked for the step of the output, the step reached, and their number.
+    """
 
     def change(gradients: dict[str, Floats], _: Any, run: Any) -> dict[str, Floats]:
         found = {name: np.zeros_like(leaf) for name, leaf in gradients.items()}
-        for t in range(run.da.shape[2]):
+        steps = run.da.shape[2]
+        for t in range(steps):
             carry, memory = run.da[:, :, t], np.zeros_like(run.da[:, :, t])
             for s in range(t, -1, -1):
-                if not kept(t, s):
+                if not kept(t, s, steps):
                     break
                 step = step_backward(run.kind, {}, run.caches[s], carry, memory)
                 carry, memory = step.da_prev, getattr(step, "dc_prev", memory)
@@ -51,12 +55,16 @@ def _along(kept: Callable[[int, int], bool]) -> After:
     return After(change)
 
 
-def _near(most: int, output: int, step: int) -> bool:
+def _near(most: int, output: int, step: int, steps: int) -> bool:
     return output - step <= most
 
 
-def _together(size: int, output: int, step: int) -> bool:
+def _together(size: int, output: int, step: int, steps: int) -> bool:
     return output // size == step // size
+
+
+def _together_from_the_end(size: int, output: int, step: int, steps: int) -> bool:
+    return (steps - 1 - output) // size == (steps - 1 - step) // size
 
 
 TIME = (
@@ -92,13 +100,17 @@ TIME = (
     ),
     *(
         Mistake(
-            f"the gradient stops at pieces of {steps} steps",
+            f"the gradient stops at pieces of {steps} steps{counted}",
             "Back-propagation is truncated: no gradient goes from one piece of "
             f"{steps} steps into the one before.",
             JOIN,
-            {"finish": _along(functools.partial(_together, steps))},
+            {"finish": _along(functools.partial(together, steps))},
         )
         for steps in (2, 3, 4)
+        for counted, together in (
+            ("", _together),
+            (", counted from the end", _together_from_the_end),
+        )
     ),
     Mistake(
         "time runs forwards",
