@@ -16,11 +16,11 @@ import numpy as np
 
 from ..cases import DRAWS, step_of
 from ..edits import groups
-from ..replay import Leaves
+from ..replay import Leaves, replay
 from .marks import marks, same
 from .rough import printed, short, shortest
-from .shipped import FILE, MEMBERS, Number, fixed, numbered, right_on, table
-from .slips import Edited, Slip, listed
+from .shipped import FILE, MEMBERS, Number, fixed, numbered, right_on, table, two_steps
+from .slips import Edited, Listed, Slip, listed
 
 # A cell's pass before that of the sequence.
 LIKES = (
@@ -57,7 +57,7 @@ def classes(like: str) -> list[list[Row]]:
         # What is right there may be wrong elsewhere: a clip shows where it is loud.
         whole = np.isfinite(mark).all() and not same(mark, still).all()
         whole = whole and like != "readout_backward"  # of few classes labels look alike
-        key = (slip.forward, str(np.round(mark, 8) + 0.0))
+        key = (slip.forward, str(np.round(mark, 8) + 0.0), _on_even(like, slip))
         if whole and key in found:
             found[key].append(Row(number, slip.cost, slip.forward, {}, None))
             continue
@@ -66,9 +66,23 @@ def classes(like: str) -> list[list[Row]]:
             continue
         if not whole:
             every = np.concatenate(list(row.marks.values()))
-            key = (slip.forward, str(np.round(every, 8) + 0.0))
+            key = (slip.forward, str(np.round(every, 8) + 0.0), "")
         found.setdefault(key, []).append(row)
     return [_plainest_first(group) for group in found.values()]
+
+
+def _on_even(like: str, slip: Slip) -> str:
+    """What a cut at some steps gives where their number is even: odd in most cases."""
+    if "_cell_" in like or not like.endswith("backward") or "readout" in like:
+        return ""
+    at_some = isinstance(slip, Listed) and any(
+        not {"finish", "join"}.isdisjoint(mistake.lines) for mistake in slip.mistakes
+    )
+    rules = {edit.rule for edit in slip.edits} if isinstance(slip, Edited) else set()
+    if not at_some and "cut" not in rules:
+        return ""
+    case = two_steps(like)
+    return str(np.round(marks(slip.run(case), replay(case)), 8) + 0.0)
 
 
 def _row(like: str, number: Number, slip: Slip, usual: Leaves | None) -> Row | None:
