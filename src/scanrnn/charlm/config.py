@@ -45,8 +45,8 @@ class Config:
     cell: str = "lstm"
     hidden: int = 384
     layers: int = 1
-    batch: int = 32
-    window: int = 64
+    batch: int = 16
+    window: int = 128
     steps: int = 1300
     minutes: float | None = None
     optimiser: str = "muon"
