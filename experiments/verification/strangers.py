@@ -128,8 +128,7 @@ def place(case: Stranger, verdict: Verdict) -> int | None:
         texts = (*suspicion.names, suspicion.says, suspicion.instead)
         if same or (same is None and said(case, texts)):
             return rank
-    told = [f"{row.leaf}: {row.note}" for row in verdict.rows if not row.passed]
-    told += verdict.notes
+    told = [row.note for row in verdict.rows if not row.passed] + list(verdict.notes)
     return 1 if not verdict.suspicions and said(case, told) else None
 
 

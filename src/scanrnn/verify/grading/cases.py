@@ -231,7 +231,7 @@ def evened(case: Case) -> Case | None:
     if x is None or da is None or x.shape[-1] <= da.shape[-1]:
         return None
     inputs = case.inputs | {"x": x[..., : da.shape[-1]]}
-    return shared(Case(case.name, case.like, with_caches(case.like, inputs, da.dtype)))
+    return Case(case.name, case.like, with_caches(case.like, inputs, da.dtype))
 
 
 # Distinct sizes; square ones, where slips that need equal sizes run; and the smallest.

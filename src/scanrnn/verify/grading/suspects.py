@@ -32,8 +32,10 @@ UNEXPLAINED = (
     "no single slip that is known, and no two of them, give all that was found"
 )
 TRIED = 40  # classes that are run again
-PATIENCE = 5.0  # seconds that the search for pairs may take
-PLAINER = 1.0  # where formulas explain all of it, and known slips were only plainer
+PATIENCE = 5.0  # seconds that each search for pairs may take
+PLAINER = (
+    1.0  # seconds, where formulas give all of it and known slips were plainer words
+)
 
 
 @dataclasses.dataclass(frozen=True)

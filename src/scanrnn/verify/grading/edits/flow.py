@@ -25,6 +25,7 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
         what = "-= in place of +="
         new_ = ast.AugAssign(line.target, ast.Sub(), line.value)
         yield Change(new_, "accumulate", what, 1.3, "subtracted", True)
+        length = "T_x" if "T_x" in known.variables else "T"
         what = "*= in place of +="
         new_ = ast.AugAssign(line.target, ast.Mult(), line.value)
         yield Change(new_, "accumulate", what, 2.0, "multiplied up", True)
@@ -37,22 +38,13 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
         yield Change(kept, "accumulate", what, 1.5, "only step 0", True)
         for words, says in (
             ("t > 0", "step 0 is not added"),
-            (
-                "t < T_x - 1" if "T_x" in known.variables else "t < T - 1",
-                "the last step is not added",
-            ),
-            (
-                "t == T_x - 1" if "T_x" in known.variables else "t == T - 1",
-                "only the last step is added",
-            ),
+            (f"t < {length} - 1", "the last step is not added"),
+            (f"t == {length} - 1", "only the last step is added"),
         ):
             part = ast.If(parse(words), [line], [])
             yield Change(part, "accumulate", says, 1.4, says, True)
         for words, says in (
-            (
-                "t == T_x - 1" if "T_x" in known.variables else "t == T - 1",
-                "the last step is added twice",
-            ),
+            (f"t == {length} - 1", "the last step is added twice"),
             ("t == 0", "step 0 is added twice"),
         ):
             again = times(parse(f"1 + ({words})"), line.value)

@@ -130,11 +130,9 @@ def _opened_early(node: Any) -> Iterator[Change]:
         what = f"parentheses open too early: {short(new)}"
         yield Change(new, "parentheses", what, 1.2, f"open early {cut}")
     for i, part in enumerate(parts[:-1]):  # the last is a cut of those above
-        if len(parts) > 1:
-            rest = times(*parts[:i], *parts[i + 1 :])
-            new = times(plus(node.left, rest), part)
-            what = f"{text(part)} is a factor of the whole sum: {short(new)}"
-            yield Change(new, "parentheses", what, 1.3, f"factored out {i}")
+        new = times(plus(node.left, times(*parts[:i], *parts[i + 1 :])), part)
+        what = f"{text(part)} is a factor of the whole sum: {short(new)}"
+        yield Change(new, "parentheses", what, 1.3, f"factored out {i}")
 
 
 def early(known: Function, node: Any, line: Any) -> Iterator[Change]:

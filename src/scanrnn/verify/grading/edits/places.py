@@ -81,7 +81,8 @@ def _width(known: Function) -> str:
 def _blocks(known: Function) -> tuple[str, ...]:
     """The gates' columns where they lie side by side."""
     n = "H" if "H" in known.variables else "n_a"
-    joint = ("rows", "rows, parts", "rows, flat", "again", "stacked")
+    of_rows = ("rows", "rows, parts", "rows, flat", "rows, kept")
+    joint = (*of_rows, "again", "stacked", "kept", "gates")
     if known.program.name not in joint or known.program.cell == "rnn":
         return ()
     count = 4 if known.program.cell == "lstm" else 3
@@ -158,6 +159,7 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if isinstance(axis, ast.Constant) and axis.value in (0, 1):
         other = 1 - axis.value
         rows = axis.value == 0
+        of = "example" if rows == (known.program.convention == "rows") else "class"
         turned = _keywords(node, axis=number(other), keepdims=number(True))
         yield Change(_fit(turned, rows), "axis", f"axis={other}", 1.1, "other axis")
         whole = ast.Call(node.func, [inner], [])
@@ -170,13 +172,13 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
             columns = ":1" if place == 0 else "-1:"
             cut = f"x[{place}]" if rows else f"x[:, {columns}]"
             new = item(inner, parse(cut).slice)  # type: ignore[attr-defined]
-            what = f"the {word} example alone"
+            what = f"the {word} {of} alone"
             yield Change(new, "axis", what, 1.4, what)
         for columns, word in (("1:", "first"), (":-1", "last")):
             cut = f"x[{columns}]" if rows else f"x[:, {columns}]"
             some = item(inner, parse(cut).slice)  # type: ignore[attr-defined]
             new = ast.Call(node.func, [some, *node.args[1:]], node.keywords)
-            what = f"the {word} example is left out"
+            what = f"the {word} {of} is left out"
             yield Change(new, "axis", what, 1.4, what)
         for place, word in ((0, "first"), (-1, "last")):
             zero = ast.BinOp(number(0), ast.Mult(), node)
@@ -195,13 +197,11 @@ def axes(known: Function, node: Any, line: Any) -> Iterator[Change]:
 
 
 def tops(known: Function, node: Any, line: Any) -> Iterator[Change]:
-    """The largest of the examples and not of the classes, or of everything."""
+    """The largest of the examples and not of the classes."""
     if called(node) != "np.max":
         return
     turned = _keywords(node, axis=number(1), keepdims=number(True))
     yield Change(turned, "axis", "axis=1", 1.1, "other axis")
-    whole = ast.Call(node.func, node.args, [])
-    yield Change(whole, "axis", "no axis: the largest of all", 1.3, "no axis")
 
 
 def _other_sums(known: Function, node: Any, axis: Any) -> Iterator[Change]:

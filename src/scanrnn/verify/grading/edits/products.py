@@ -114,12 +114,12 @@ def order(known: Function, node: Any, line: Any) -> Iterator[Change]:
             after = times(_dot(*arguments), part)
             what = f"{text(part)} comes after the product and not before it"
             yield Change(after, "order", what, 1.2, what)
-            if is_turned(arguments[1 - place]):  # J = diag(slope) W, and J for its J.T
-                arguments[1 - place] = turned(arguments[1 - place])
-                after = times(_dot(*arguments), part)
+            other = node.args[1 - place]
+            if is_turned(other) and text(other)[:1] in "Wp":  # J = diag(slope) W
+                pair = [rest, turned(other)] if place == 0 else [turned(other), rest]
+                after = times(_dot(*pair), part)
                 what = f"the Jacobian is not transposed: {text(after)}"
                 yield Change(after, "order", what, 1.4, "Jacobian")
-                arguments[1 - place] = node.args[1 - place]
             arguments[place] = part
             what = f"the product is made with {text(part)} alone"
             yield Change(_dot(*arguments), "order", what, 1.7, what)

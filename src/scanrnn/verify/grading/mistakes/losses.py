@@ -98,15 +98,10 @@ LOSSES = (
         "Only the last step's loss is differentiated.",
         After(lambda dl, k, d: dl * (np.arange(k.a.shape[2]) == k.a.shape[2] - 1)),
     ),
-    Mistake(
+    _dl(
         "the derivative of softmax comes twice",
         "p - y has been through softmax already; its Jacobian is applied again.",
-        "dl = (p - y) / (m T)",
-        {
-            "dl": After(
-                lambda dl, k, d: d.p * (dl - (d.p * dl).sum(axis=0, keepdims=True))
-            )
-        },
+        After(lambda dl, k, d: d.p * (dl - (d.p * dl).sum(axis=0, keepdims=True))),
     ),
     Mistake(
         "loss: dWya is divided by the examples again",

@@ -279,6 +279,7 @@ def unroll_backward(
         carry_c=np.zeros_like(da[:, :, 0]),
         joined=[],
         kind=kind,
+        lines=lines,
     )
     dx = np.zeros_like(da, shape=(caches[0]["xt"].shape[0], m, steps))
     weights = caches[0]["parameters"]

@@ -43,7 +43,7 @@ def _along(kept: Callable[[int, int, int], bool]) -> After:
             for s in range(t, -1, -1):
                 if not kept(t, s, steps):
                     break
-                step = step_backward(run.kind, {}, run.caches[s], carry, memory)
+                step = step_backward(run.kind, run.lines, run.caches[s], carry, memory)
                 carry, memory = step.da_prev, getattr(step, "dc_prev", memory)
                 found["dx"][:, :, s] += step.dxt
                 for name in found.keys() - {"dx", "da0"}:
@@ -90,13 +90,13 @@ TIME = (
     ),
     *(
         Mistake(
-            f"every output goes back {steps} steps at most",
-            f"Back-propagation is truncated: the gradient of an output reaches {steps} "
-            "steps before it and no further.",
+            f"every output goes back {count} at most",
+            "Back-propagation is truncated: the gradient of an output reaches "
+            f"{count} before it and no further.",
             "go back to step 0",
             {"finish": _along(functools.partial(_near, steps))},
         )
-        for steps in (1, 2, 3, 4)
+        for steps, count in enumerate(("1 step", "2 steps", "3 steps", "4 steps"), 1)
     ),
     *(
         Mistake(

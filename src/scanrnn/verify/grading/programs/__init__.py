@@ -1,11 +1,12 @@
 """The passes of the exercise as small programs, written as people write them.
 
 Each file holds functions in plain NumPy. A program is a choice of them: the exercise's
-own lines, the same by the chain rule line after line, with values computed again,
-with arrays that are written again and again or take turns, with states read from the
-slots before, with the gates in one array, with functions written out, with products
-over all of time at once, with gradients kept step by step, with an example a row. They are read as syntax trees, and a mistake is an edit of one (`edits`). What a
-right program does is what the tests compare with `mistakes.passes`.
+own lines, the same by the chain rule line after line, with values computed again, with
+arrays that are written again and again or take turns, with states read from the slots
+before, with the gates in one array, with functions written out, with products over all
+of time at once, with gradients kept step by step, with an example a row. They are read
+as syntax trees, and a mistake is an edit of one (`edits`). What a right program does is
+what the tests compare with `mistakes.passes`.
 """
 
 import ast

@@ -20,7 +20,7 @@ from ..replay import Leaves, replay
 from .marks import marks, same
 from .rough import printed, short, shortest
 from .shipped import FILE, MEMBERS, Number, fixed, numbered, right_on, table, two_steps
-from .slips import Edited, Listed, Slip, listed
+from .slips import Edited, Slip, listed
 
 # A cell's pass before that of the sequence.
 LIKES = (
@@ -72,14 +72,8 @@ def classes(like: str) -> list[list[Row]]:
 
 
 def _on_even(like: str, slip: Slip) -> str:
-    """What a cut at some steps gives where their number is even: odd in most cases."""
+    """What a slip gives where the number of steps is even: it is odd in most cases."""
     if "_cell_" in like or not like.endswith("backward") or "readout" in like:
-        return ""
-    at_some = isinstance(slip, Listed) and any(
-        not {"finish", "join"}.isdisjoint(mistake.lines) for mistake in slip.mistakes
-    )
-    rules = {edit.rule for edit in slip.edits} if isinstance(slip, Edited) else set()
-    if not at_some and "cut" not in rules:
         return ""
     case = two_steps(like)
     return str(np.round(marks(slip.run(case), replay(case)), 8) + 0.0)

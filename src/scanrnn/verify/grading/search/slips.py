@@ -19,6 +19,13 @@ FORMS = {
         "pass that computes z, or the gates, again from the cache"
     ),
     "buffers": "in a forward pass that writes into the same arrays again",
+    "turns": "in a forward pass with buffers that take turns",
+    "spelled": "in a pass with its functions written out",
+    "gates": "in a pass with its gates in one product",
+    "kept": "in a pass that keeps each step's gradient on a list",
+    "rows, kept": "in a pass that keeps each step's gradient on a list",
+    "adjoint": "in a pass by the total gradients of the states",
+    "jacobian": "in a pass by way of the gradient of y_pred",
     "joined": "in a pass with its two weights side by side",
     "whole": "in a pass that makes its products over all of time at once",
     "pages": "in a forward pass that puts each step's states on a list",
