@@ -54,6 +54,8 @@ def minus(x: ast.expr, y: ast.expr) -> ast.expr:
 
 def negative(x: ast.expr) -> ast.expr:
     """The other sign."""
+    if isinstance(x, ast.UnaryOp) and isinstance(x.op, ast.USub):
+        return x.operand
     return ast.UnaryOp(ast.USub(), x)
 
 

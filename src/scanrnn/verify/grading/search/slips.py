@@ -1,11 +1,13 @@
 """A slip: a mistake of the list, an edit of a program, or two at once."""
 
 import functools
+import re
 from collections.abc import Sequence
 from typing import Any, NamedTuple, Protocol
 
 from ..cases import Case
 from ..edits import Edit
+from ..edits.context import function
 from ..mistakes import Mistake, may_combine, of
 from ..programs import Program, compiled
 from ..programs.run import try_run
@@ -189,7 +191,13 @@ class Several(NamedTuple):
 def _says(edit: Edit) -> str:
     wrong, _ = edit.lines()
     where = f" {FORMS[edit.form]}" if edit.form in FORMS else ""
-    what = f"{edit.what[0].upper()}{edit.what[1:]}" if edit.what else ""
+    what = edit.what
+    first = re.match(r"\w*", what)
+    if (
+        first
+        and first[0] not in {"np"} | function(edit.program, edit.function).variables
+    ):
+        what = what[:1].upper() + what[1:]
     if wrong.startswith("("):
         return f"{what}{where}: the line is missing."
     return f"{what}{where}: `{wrong}`."
