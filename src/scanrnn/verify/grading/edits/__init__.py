@@ -17,6 +17,7 @@ from typing import Any
 from ..programs import Program, program, programs
 from ..programs.tree import Path, at, meet, walk
 from . import (
+    axes,
     couplings,
     derivatives,
     ends,
@@ -49,6 +50,7 @@ RULES: tuple[Rule, ...] = (
     *couplings.RULES,
     *ends.RULES,
     *visits.RULES,
+    *axes.RULES,
 )
 CARRIES = ("da_prevt", "dc_prevt", "dprev_h", "dprev_c")
 LIKELY = 1.2  # what is looked for at all gates but one costs less
