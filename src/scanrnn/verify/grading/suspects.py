@@ -33,9 +33,7 @@ UNEXPLAINED = (
 )
 TRIED = 40  # classes that are run again
 PATIENCE = 5.0  # seconds that each search for pairs may take
-PLAINER = (
-    1.0  # seconds, where formulas give all of it and known slips were plainer words
-)
+PLAINER = 1.0  # seconds, where formulas give all: known slips would be plainer words
 
 
 @dataclasses.dataclass(frozen=True)

@@ -18,6 +18,7 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """= for +=, += for =, -= for +=."""
     if node is not line:
         return
+    length = "T_x" if "T_x" in known.variables else "T"
     if isinstance(line, ast.AugAssign):
         what = "= in place of +=: each step overwrites the one before"
         new = ast.Assign([line.target], line.value)
@@ -25,7 +26,6 @@ def accumulate(known: Function, node: Any, line: Any) -> Iterator[Change]:
         what = "-= in place of +="
         new_ = ast.AugAssign(line.target, ast.Sub(), line.value)
         yield Change(new_, "accumulate", what, 1.3, "subtracted", True)
-        length = "T_x" if "T_x" in known.variables else "T"
         what = "*= in place of +="
         new_ = ast.AugAssign(line.target, ast.Mult(), line.value)
         yield Change(new_, "accumulate", what, 2.0, "multiplied up", True)

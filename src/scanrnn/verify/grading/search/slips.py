@@ -192,11 +192,8 @@ def _says(edit: Edit) -> str:
     wrong, _ = edit.lines()
     where = f" {FORMS[edit.form]}" if edit.form in FORMS else ""
     what = edit.what
-    first = re.match(r"\w*", what)
-    if (
-        first
-        and first[0] not in {"np"} | function(edit.program, edit.function).variables
-    ):
+    names = function(edit.program, edit.function).variables | {"np"}
+    if re.split(r"\W", what)[0] not in names:  # a sentence, and no name in front
         what = what[:1].upper() + what[1:]
     if wrong.startswith("("):
         return f"{what}{where}: the line is missing."
