@@ -34,28 +34,58 @@ class Found(NamedTuple):
 
 
 class Convention(NamedTuple):
-    """How to call, and what the right leaves are called."""
+    """How to call a function, and what its leaves are called."""
 
-    run: Callable[[Case, float], Found]
+    function: Any
+    args: Callable[[Case], dict[str, Any]]  # by name, in order; a cache is the last
+    read: Callable[[Any, Any, Case], dict[str, Any]]  # from its value and `before`'s
     rename: Callable[[Leaves, Case], Leaves]  # from the exercise's names and layout
     time_axis: int = 2  # of its leaves over a sequence
-    own_caches: bool = False  # made from x and the start state, not given with the case
+    before: Any = None  # the forward function that makes the cache, if it is not given
+    args_before: Callable[[Case], dict[str, Any]] | None = None
+
+    @property
+    def own_caches(self) -> bool:
+        """Whether the cache comes from x and the start state, not with the case."""
+        return self.args_before is not None
+
+    def run(self, case: Case, seconds: float) -> Found:
+        """Calls it on a case."""
+        args, made = self.args(case), Outcome()
+        if self.before is not None and self.args_before is not None:
+            made = call(self.before, self.args_before(case), seconds)
+            last = _last(made)
+            if last.failure:
+                return Found({}, f"the forward function {last.failure}")
+            args[list(args)[-1]] = last.value
+        outcome = call(self.function, args, seconds)
+        found = Found({}, outcome.failure, outcome.changed)
+        if outcome.failure:
+            return found
+        return self.told(found, outcome.value, made.value, case)
+
+    def told(self, found: Found, value: Any, made: Any, case: Case) -> Found:
+        """What a call returned, by name, or what is odd about it."""
+        try:
+            return found._replace(leaves=self.read(value, made, case))
+        except ValueError as error:
+            return found._replace(failure=str(error))
 
 
-def course(function: Callable[..., Any], like: str, own: Any = None) -> Convention:
+def course(function: Any, like: str, own: Any = None) -> Convention:
     """The exercise; ``own`` is the forward function that makes the caches, if given."""
 
-    def run(case: Case, seconds: float) -> Found:
-        args = arguments(case)
-        if own is not None:
-            name = "cache" if "cell" in like else "caches"
-            made = _last(call(own, arguments(forward_of(case)), seconds))
-            if made.failure:
-                return Found({}, f"the forward function {made.failure}")
-            args = args | {name: made.value}
-        return _named(call(function, args, seconds), case)
+    def read(value: Any, _: Any, case: Case) -> dict[str, Any]:
+        return named(value, case)
 
-    return Convention(run, lambda leaves, case: leaves, own_caches=own is not None)
+    return Convention(
+        function,
+        arguments,
+        read,
+        lambda leaves, case: leaves,
+        before=own,
+        args_before=None if own is None else lambda case: arguments(forward_of(case)),
+    )
 
 
 def _last(outcome: Outcome) -> Outcome:
@@ -104,23 +134,19 @@ def _tuple(cell: str, step: dict[str, Any]) -> tuple[Any, ...]:
     return tuple(step[name] for name in KINDS[cell].cache)
 
 
-def _named(outcome: Outcome, case: Case) -> Found:
-    """Leaves by name from a dictionary, or from a tuple of outputs and caches."""
-    found = Found({}, outcome.failure, outcome.changed)
-    if outcome.failure:
-        return found
-    leaves, failure = named(outcome.value, case)
-    return found._replace(leaves=leaves, failure=failure)
+def named(value: Any, case: Case) -> dict[str, Any]:
+    """What a function of the exercise returned, by name.
 
-
-def named(value: Any, case: Case) -> tuple[dict[str, Any], str]:
-    """What a function of the exercise returned, by name; or what is odd about it."""
+    Raises:
+        ValueError: if that is not what such a function returns.
+    """
     cell, one_step, backward = split(case.like)
     try:
-        return (dict(value) if backward else _outputs(cell, one_step, value)), ""
+        return dict(value) if backward else _outputs(cell, one_step, value)
     except (TypeError, ValueError, IndexError, KeyError) as error:
         wanted = "a dictionary of gradients" if backward else "outputs and a cache"
-        return {}, f"returned {type(value).__name__}, expected {wanted}: {error}"
+        message = f"returned {type(value).__name__}, expected {wanted}: {error}"
+        raise ValueError(message) from None
 
 
 def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
@@ -143,49 +169,38 @@ def _outputs(cell: str, one_step: bool, value: Any) -> dict[str, Any]:
     return leaves
 
 
-def ntd(
-    forward: Callable[..., Any], backward: Callable[..., Any], like: str
-) -> Convention:
+def ntd(forward: Any, backward: Any, like: str) -> Convention:
     """(N, T, D): the cache is the forward function's own."""
     cell, one_step, _ = split(like)
+    names = _ntd_names(cell, one_step)
 
-    def run(case: Case, seconds: float) -> Found:
-        inputs = _ntd_inputs(case)
-        made = call(forward, inputs, seconds)
-        cache = _last(made)
-        if cache.failure:
-            return Found({}, f"the forward function {cache.failure}")
-        cotangents = _ntd_cotangents(case)
-        args = cotangents | {"cache": cache.value}
-        outcome = call(backward, args, seconds)
-        found = Found({}, outcome.failure, outcome.changed)
-        if outcome.failure:
-            return found
-        names = _ntd_names(cell, one_step)
+    def args(case: Case) -> dict[str, Any]:
+        return _ntd_cotangents(case) | {"cache": None}
+
+    def read(value: Any, made: Any, case: Case) -> dict[str, Any]:
         try:
-            leaves = {"h": made.value[0]} | dict(zip(names, outcome.value, strict=True))
+            return {"h": made[0]} | dict(zip(names, value, strict=True))
         except (TypeError, ValueError) as error:
-            return found._replace(failure=f"expected {', '.join(names)}: {error}")
-        return found._replace(leaves=leaves)
+            raise ValueError(f"expected {', '.join(names)}: {error}") from None
 
-    return Convention(run, _to_ntd, time_axis=1, own_caches=True)
+    return Convention(
+        backward, args, read, _to_ntd, 1, before=forward, args_before=_ntd_inputs
+    )
 
 
 def torch(function: Any, like: str) -> Convention:
     """A ``torch.autograd.Function``."""
     cell, one_step, _ = split(like)
+    names = ("h", *_ntd_names(cell, one_step))
+
+    def args(case: Case) -> dict[str, Any]:
+        return _ntd_cotangents(case) | _ntd_inputs(case)
+
+    def read(value: Any, _: Any, case: Case) -> dict[str, Any]:
+        return dict(zip(names, value, strict=True))
 
     apply = function if isinstance(function, Remote) else by_torch(function)
-
-    def run(case: Case, seconds: float) -> Found:
-        outcome = call(apply, _ntd_cotangents(case) | _ntd_inputs(case), seconds)
-        found = Found({}, outcome.failure, outcome.changed)
-        if outcome.failure:
-            return found
-        names = ("h", *_ntd_names(cell, one_step))
-        return found._replace(leaves=dict(zip(names, outcome.value, strict=True)))
-
-    return Convention(run, _to_ntd, time_axis=1, own_caches=True)
+    return Convention(apply, args, read, _to_ntd, 1, args_before=_ntd_inputs)
 
 
 def _ntd_names(cell: str, one_step: bool) -> tuple[str, ...]:

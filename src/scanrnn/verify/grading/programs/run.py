@@ -45,10 +45,7 @@ def _run(form: Program, case: Case, codes: Codes, words: Mapping[str, Any]) -> L
     by_rows = form.convention == "rows"
     if not split(case.like)[2]:
         value = calls[case.like](*fresh(list(_arguments(case, by_rows).values())))
-        leaves, failure = named(value, case)
-        if failure:
-            raise ValueError(failure)
-        return _arrays(leaves)
+        return _arrays(named(value, case))
     *cotangents, made = _backward_arguments(form, calls, case, codes)
     value = calls[case.like](*cotangents, made[-1])
     leaves = _arrays(from_rows(value, case) if by_rows else dict(value))
