@@ -32,6 +32,7 @@ class Suspicion(NamedTuple):
     evidence: str = ""  # which numbers
     alike: tuple[str, ...] = ()  # mistakes that give the same numbers here
     apart: str = ""  # the case that would tell them apart
+    mend: str = ""  # the lines of the judged function's own source that set it right
 
 
 class Streams(NamedTuple):
@@ -158,6 +159,8 @@ def _describe(rank: int, suspicion: Suspicion) -> list[str]:
         f"    what is wrong: {suspicion.says}",
         f"    write instead: {suspicion.instead}",
     ]
+    if suspicion.mend:
+        lines.append(f"    in your own lines: {suspicion.mend}")
     if suspicion.evidence:
         lines.append(f"    evidence: {suspicion.evidence}")
     if suspicion.alike:

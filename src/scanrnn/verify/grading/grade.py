@@ -21,6 +21,7 @@ from .judge import (
     precision,
     shaped,
 )
+from .repair import with_repairs
 from .sandbox import Unjudged
 from .steps import with_steps
 from .suspects import Exhibit, implied, suspects
@@ -41,7 +42,8 @@ def grade(
     It is called on the exercise's public test (convention ``course``), on random cases
     with distinct sizes, with equal sizes, and with one step and one example; in float64
     and float32. Where it is wrong, every mistake of the catalogue is run again on the
-    same cases: those that give the same wrong numbers are the suspects.
+    same cases: those that give the same wrong numbers are the suspects. And the
+    function's own source is changed, one place at a time, until it is right.
     What the cases and the catalogue give is kept, so a second call takes less time.
 
     Args:
@@ -84,19 +86,20 @@ def grade(
     exhibits = [] if first.suspicions else _exhibits(runs)
     probe = functools.partial(_probe, runs, seconds)
     named, slips = ([], []) if first.suspicions else suspects(exhibits, given, probe)
-    found = first.suspicions or tuple(named)
-    notes = (*first.notes, *implied(exhibits, found), *_notes(runs))
-    notes = (*notes, *([f"later it {why}"] if why else []))
-    verdict = Verdict(name, rows, found, tuple(dict.fromkeys(notes)))
+    verdict = Verdict(name, rows)
     is_sequence = (
         like.endswith("backward") and runs and "da" in runs[0].trial.case.inputs
     )
-    if not is_sequence or why:
-        return verdict
-    with contextlib.suppress(Unjudged):
-        for run in _told_by_steps(runs):
-            verdict = with_steps(verdict, run, seconds, slips)
-    return verdict
+    if is_sequence and not why:
+        with contextlib.suppress(Unjudged):
+            for run in _told_by_steps(runs):
+                verdict = with_steps(verdict, run, seconds, slips)
+    found = first.suspicions or tuple(named)
+    if exhibits and not why and convention != "torch":  # last: it may end the child
+        found = tuple(with_repairs(found, runs[0].trial.convention, like))
+    notes = (*first.notes, *implied(exhibits, found), *_notes(runs))
+    notes = (*notes, *([f"later it {why}"] if why else []))
+    return verdict._replace(suspicions=found, notes=tuple(dict.fromkeys(notes)))
 
 
 def _told_by_steps(runs: Sequence[Run]) -> list[Run]:

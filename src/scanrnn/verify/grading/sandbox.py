@@ -8,6 +8,7 @@ CPU time, so that a busy machine makes no function wrong.
 import contextlib
 import copy
 import ctypes
+import dataclasses
 import threading
 import time
 from collections.abc import Callable
@@ -34,12 +35,14 @@ class Unjudged(Exception):
     """There is nothing to compare, and the function need not be wrong: why."""
 
 
-class Remote(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Remote:
     """A function of a program that a child holds."""
 
     child: Child
     name: str
     how: str = ""  # "torch" for a ``torch.autograd.Function``
+    parts: tuple[tuple[str, str], ...] = ()  # of its source, by file or cell
 
     @property
     def __name__(self) -> str:

@@ -138,6 +138,18 @@ class Child:
         request = {"do": "call", "name": name, "args": args, "how": how}
         return self._ask(request, self.limits.seconds)
 
+    def variants(
+        self, sources: Sequence[str], call: dict[str, Any], seconds: float
+    ) -> dict[str, Any]:
+        """What the child says of calls with parts of the program written otherwise."""
+        request = {
+            "do": "variants",
+            "sources": list(sources),
+            "call": call,
+            "seconds": seconds,
+        }
+        return self._ask(request, seconds + self.limits.seconds)
+
     def output(self) -> str:
         """What the program printed, as far as it is kept."""
         return bytes(self._output).decode("utf-8", "replace")

@@ -146,6 +146,19 @@ def receive(stream: BinaryIO) -> bytes:
     return head + body if len(body) == size else b""
 
 
+def _beside(name: str) -> Any:
+    """A file of this folder, which is on nobody's path."""
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), f"{name}.py")
+    spec = importlib.util.spec_from_file_location(f"_{name}", path)
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_VARIANTS = _beside("variants")
+
+
 class Program:
     """The stranger's program, and what it returned that could not cross."""
 
@@ -190,7 +203,7 @@ class Program:
 
     def call(self, name: str, args: dict[str, Any], how: str) -> dict[str, Any]:
         """Calls a function; tells what it returned, or why it did not."""
-        before = _copied(args)
+        before = _VARIANTS.copied(args)
         function = self.space.get(name)
         answer: dict[str, Any] = {"failure": "", "exit": ""}
         try:
@@ -203,9 +216,16 @@ class Program:
             answer["exit"] = "asks for input" + self.where(error)
         except BaseException as error:
             answer["failure"] = self.told(error)
-        names = [name for name in args if not _same(args[name], before[name])]
+        names = [name for name in args if not _VARIANTS.same(args[name], before[name])]
         answer["changed"] = names
         return answer
+
+    def variants(
+        self, sources: list[str], call: dict[str, Any], seconds: float
+    ) -> dict[str, Any]:
+        """Calls a function with parts of the program written otherwise."""
+        found: dict[str, Any] = _VARIANTS.variants(self.space, sources, call, seconds)
+        return found
 
     def told(self, error: BaseException) -> str:
         """The error and the line of the program that matters."""
@@ -239,28 +259,6 @@ def _arguments(function: Any) -> list[str]:
         return list(inspect.signature(function).parameters)
     except Exception:
         return []
-
-
-def _copied(tree: Any) -> Any:
-    """The same tree with arrays of its own; other objects are not looked into."""
-    if isinstance(tree, dict):
-        return {key: _copied(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [_copied(part) for part in tree]
-    return tree.copy() if type(tree).__name__ == "ndarray" else tree
-
-
-def _same(one: Any, two: Any) -> bool:
-    """Whether a tree is what its copy was."""
-    if isinstance(two, dict):
-        return len(one) == len(two) and all(
-            key in one and _same(one[key], two[key]) for key in two
-        )
-    if isinstance(two, list):
-        return len(one) == len(two) and all(map(_same, one, two))
-    if type(two).__name__ != "ndarray":
-        return True
-    return bool(one.shape == two.shape and one.tobytes() == two.tobytes())
 
 
 def by_torch(function: Any) -> Callable[..., Any]:

@@ -148,6 +148,7 @@ class Programs:
         self.limits = Limits(seconds=options.seconds)
         self.child: Child | None = None
         self.callable: Mapping[str, tuple[str, ...]] = {}
+        self.parts: tuple[tuple[str, str], ...] = ()
         self.note = ""
 
     def __enter__(self) -> "Programs":
@@ -170,9 +171,11 @@ class Programs:
             raise ValueError(unrecognised(one.name))
         assert self.child is not None
         how = "torch" if options.convention == "torch" else ""
-        forward: Any = options.forward and Remote(self.child, options.forward)
+        forward: Any = options.forward and Remote(
+            self.child, options.forward, parts=self.parts
+        )
         verdict = grade(
-            Remote(self.child, one.name, how),
+            Remote(self.child, one.name, how, self.parts),
             like,
             forward=forward,
             convention=options.convention,
@@ -211,7 +214,7 @@ class Programs:
             self.child.close()
         self.child = Child(self.limits)
         loaded = self.child.load(units, self.source.folder, STAND_INS)
-        self.callable = loaded.names
+        self.callable, self.parts = loaded.names, tuple(units)
         return loaded.failure or loaded.ended
 
     def _with_notes(self, verdict: Verdict) -> Verdict:
