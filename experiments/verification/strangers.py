@@ -17,10 +17,14 @@ A mistake counts as
   known from the code;
 * named: if a suspect gives the function's own numbers on three random cases that the
   grading never saw (other sizes, another seed), in every leaf. What a suspect is called
-  does not matter. Where the cause is not one of numbers (a shape, a dtype, an argument
+  does not matter. A suspect that is a change of the function's own lines counts if the
+  function, with that change in it, is right on these three cases in every leaf.
+  Where the cause is not one of numbers (a shape, a dtype, an argument
   changed), the words of the report must say it: every word list of the case is met.
   Where a suspect can be run on the fresh cases and gives other numbers, words do not
-  help.
+  help;
+* by lines: if a change of the function's own lines is told that makes it right on these
+  three cases, beside a suspect that is known by name or as a suspect.
 """
 
 import argparse
@@ -42,6 +46,8 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 from scanrnn.verify import Suspicion, Verdict, explain, grade
 from scanrnn.verify.grading import candidates, conventions
 from scanrnn.verify.grading.cases import Case, Sizes, generic
+from scanrnn.verify.grading.repair import search, told
+from scanrnn.verify.grading.repair.bench import bench
 from scanrnn.verify.grading.replay import try_replay
 
 THE_SET = importlib.import_module("strangers.made")  # this script has its name as well
@@ -51,7 +57,10 @@ FRESH = (Sizes(4, 6, 3, 3, 5), Sizes(3, 4, 5, 2, 4), Sizes(2, 3, 2, 5, 2))
 SEED = 20261122
 CLOSE = 1e-6  # of the leaf's largest entry
 
-COLUMNS = ("all", "detected", "float32", "leaves", "steps", "first", "in three")
+COLUMNS = (
+    *("all", "detected", "float32", "leaves", "steps", "first", "in three"),
+    "by lines",
+)
 
 
 def graded(case: Stranger) -> Verdict:
@@ -78,6 +87,23 @@ def remembered(case: Case, first: Any, *others: Any) -> Suspicion:
     return made
 
 
+def kept(repair: search.Repair) -> Suspicion:
+    """As `told.suspicion`, and the repair is kept."""
+    made = SUSPECTED(repair)
+    REPAIRS[made] = repair
+    return made
+
+
+def kept_beside(repair: search.Repair) -> str:
+    """As `told.mend`, and the repair is kept."""
+    made = MENDED(repair)
+    REPAIRS[made] = repair
+    return made
+
+
+SUSPECTED, MENDED = told.suspicion, told.mend
+REPAIRS: dict[Suspicion | str, search.Repair] = {}
+told.suspicion, told.mend = kept, kept_beside
 DESCRIBED = candidates._suspicion
 RUNS: dict[Suspicion, Callable[[Case], Any]] = {}
 candidates._suspicion = remembered  # type: ignore[assignment]
@@ -85,6 +111,9 @@ candidates._suspicion = remembered  # type: ignore[assignment]
 
 def reproduces(case: Stranger, suspicion: Suspicion) -> bool | None:
     """Whether a suspect gives the function's numbers on fresh cases; None: unknown."""
+    if suspicion in REPAIRS:
+        return mends(case, REPAIRS[suspicion])
+    suspicion = suspicion._replace(mend="")
     compared = 0
     for sizes in FRESH:
         fresh = generic(case.like, sizes, SEED)
@@ -101,6 +130,28 @@ def reproduces(case: Stranger, suspicion: Suspicion) -> bool | None:
         if not all(close(found.leaves.get(k), v) for k, v in expected.items()):
             return False
     return True if compared else None
+
+
+def mends(case: Stranger, repair: search.Repair) -> bool:
+    """Whether a function is right on fresh cases once its lines are changed."""
+    convention = how(case)
+    program = search.own_of(convention)
+    assert program is not None
+    sources = ["\n".join(repair.after.values())]
+    for sizes in FRESH:
+        tried = bench(convention, generic(case.like, sizes, SEED))
+        (answer,) = program.answers(sources, tried.call, 10.0)["answers"]
+        if tried.of(answer) != tried.every:
+            return False
+    return True
+
+
+def by_lines(case: Stranger, verdict: Verdict) -> bool:
+    """Whether the change that is told first makes it right."""
+    for suspicion in verdict.suspicions[:1]:
+        repair = REPAIRS.get(suspicion) or REPAIRS.get(suspicion.mend)
+        return repair is not None and mends(case, repair)
+    return False
 
 
 def close(one: Any, two: Any) -> bool:
@@ -169,6 +220,7 @@ def judged(case: Stranger) -> dict[str, Any]:
         "steps": steps_right(case, verdict),
         "first": rank == 1,
         "in three": rank is not None,
+        "by lines": by_lines(case, verdict),
         "suspects": [" and ".join(s.names) for s in verdict.suspicions[:3]],
         "called wrong": wrong_leaves(verdict),
         "told": {r.leaf: r.step for r in verdict.rows[::-1] if not r.passed},
@@ -184,7 +236,7 @@ def report(cases: Iterable[Stranger], show: bool) -> None:
             right = line[column]
             counts[case.like][column] += right is not False
             counts["all of them"][column] += right is not False
-        missed = [c for c in COLUMNS if line[c] is False]
+        missed = [c for c in COLUMNS if line[c] is False and c != "by lines"]
         if show and missed:
             print(f"{case.name} ({case.like}): not {', '.join(missed)}")
             print(f"    cause: {case.cause}")
