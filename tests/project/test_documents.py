@@ -43,6 +43,7 @@ def as_a_reader(tmp_path, monkeypatch):
         yield
 
 
+@pytest.mark.documents
 @pytest.mark.parametrize(
     "document", [name for name in DOCUMENTS if "python" in dict(blocks(name))]
 )

@@ -405,7 +405,7 @@ def settings(calls):
     )
 
 
-@settings(300)
+@settings(150)
 @hypothesis.given(calls())
 def test_over_time_an_error_at_the_border_or_what_a_plain_loop_says(call):
     is_empty = 0 in getattr(call.arguments["xs"], "shape", ())
@@ -418,7 +418,7 @@ def test_over_time_an_error_at_the_border_or_what_a_plain_loop_says(call):
             assert_is_the_loop_s(call, result)
 
 
-@settings(1700)
+@settings(1000)
 @hypothesis.given(makers())
 def test_elsewhere_an_error_at_the_border_or_what_was_meant(call):
     name, arguments = call
