@@ -170,6 +170,22 @@ def test_a_right_function_and_one_without_a_source_are_left_alone(written):
     assert repairs(course(space[like], like), like) == []
 
 
+def test_a_function_that_a_decorator_changes_is_left_alone(written):
+    decorated = """
+def doubled(f):
+    return lambda *args: {name: 2 * leaf for name, leaf in f(*args).items()}
+
+
+@doubled
+def rnn_cell_backward("""
+    plain = "\ndef rnn_cell_backward("
+    module = written(CELL, (plain, decorated), SLIPS["operand"])
+    (result,) = grade_file(module.__file__, "rnn_cell_backward")
+    assert not result.verdict.passed
+    for suspicion in result.verdict.suspicions:
+        assert not suspicion.mend and "line" not in " ".join(suspicion.names)
+
+
 def test_their_module_stays_as_it_is(written):
     module = written(CELL, SLIPS["operand"])
     before = dict(vars(module))

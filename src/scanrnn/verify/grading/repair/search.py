@@ -19,6 +19,7 @@ import numpy as np
 
 from ..child.variants import SHAKE
 from ..conventions import Convention, Found
+from ..sandbox import Unjudged
 from .bench import ARGUMENTS, Bench, Right, benches
 from .calls import calls
 from .change import Change
@@ -70,6 +71,8 @@ def repairs(
     if program is None:
         return []
     tried = benches(convention, like)
+    if not _is_the_function(program, tried[0]):
+        return []
     alone = _singles(program, tried, patience.one, True)
     if alone.repairs or not patience.two:
         return alone.repairs
@@ -97,13 +100,43 @@ def own_of(convention: Convention) -> Own | None:
     return own(convention.function, [one.__name__ for one in called if one is not None])
 
 
+def _is_the_function(program: Own, bench: Bench) -> bool:
+    """Whether what was read is what is judged: a decorator may do something else."""
+    try:
+        found = bench.convention.run(bench.case, 5.0)
+    except Unjudged:
+        return False
+    found_here = program.answers(_whole(program), bench.call, 5.0).get("answers")
+    answer: Mapping[str, Any] = (found_here or [{}])[0]
+    leaves = _leaves(bench, answer)
+    if found.failure or "value" not in answer:
+        return bool(found.failure) and "value" not in answer
+    return leaves.keys() == found.leaves.keys() and all(
+        _near(leaves[name], found.leaves[name]) for name in leaves
+    )
+
+
+def _near(one: Any, two: Any) -> bool:
+    """Whether two arrays are the same to rounding; what is no array is not compared."""
+    try:
+        one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+    except (TypeError, ValueError):
+        return True
+    return one.shape == two.shape and np.allclose(one, two, 1e-5, 1e-8, equal_nan=True)
+
+
+def _whole(program: Own) -> list[str]:
+    """A source that changes nothing."""
+    return ["\n".join(_texts(program).values())]
+
+
 def _texts(program: Own) -> dict[str, str]:
     return {name: one.text for name, one in program.definitions.items()}
 
 
 def _start(program: Own, bench: Bench) -> Right:
     """What is right of the program as it is."""
-    answers = program.answers(["\n".join(_texts(program).values())], bench.call, 5.0)
+    answers = program.answers(_whole(program), bench.call, 5.0)
     found: Sequence[Any] = answers.get("answers") or [{}]
     return bench.of(found[0])
 
@@ -226,8 +259,8 @@ def _moved(program: Own, looked: Look, bench: Bench) -> dict[int, Right]:
         one.written([one.span(node, f"{SHAKE}({ast.unparse(node)})")])
         for one, node in anchors.values()
     ]
-    base = "\n".join(_texts(program).values())
-    found = program.answers([base, *sources], bench.call, 5.0).get("answers") or []
+    sources = _whole(program) + sources
+    found = program.answers(sources, bench.call, 5.0).get("answers") or []
     if not found or "value" not in found[0]:
         return {}
     first, *others = [_leaves(bench, answer) for answer in found]
