@@ -46,7 +46,7 @@ class Patience(NamedTuple):
     two: float  # and as much again, twice, for two of them
 
 
-THOROUGH, QUICK = Patience(4.0, 3.0), Patience(3.0, 0.0)
+THOROUGH, QUICK = Patience(4.0, 2.5), Patience(3.0, 0.0)
 
 
 class Repair(NamedTuple):
@@ -118,11 +118,12 @@ def _is_the_function(program: Own, bench: Bench) -> bool:
 
 def _near(one: Any, two: Any) -> bool:
     """Whether two arrays are the same to rounding; what is no array is not compared."""
+    if getattr(one, "shape", None) != getattr(two, "shape", None):
+        return False
     try:
-        one, two = np.asarray(one, np.float64), np.asarray(two, np.float64)
+        return np.allclose(one, two, 1e-5, 1e-8, equal_nan=True)
     except (TypeError, ValueError):
         return True
-    return one.shape == two.shape and np.allclose(one, two, 1e-5, 1e-8, equal_nan=True)
 
 
 def _whole(program: Own) -> list[str]:
