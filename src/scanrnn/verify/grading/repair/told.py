@@ -10,7 +10,7 @@ from ..conventions import Convention
 from .own import Definition
 from .search import QUICK, THOROUGH, Repair, repairs
 
-MOST_LETTERS = 120
+MOST_LETTERS, AROUND = 120, 40
 THEN = "then it is right, on every case that was tried"
 
 
@@ -75,7 +75,7 @@ def _differences(before: Definition, text: str) -> Iterator[Told]:
         if kind == "replace" and j - i != b - a:  # a statement of several lines
             place = f"lines {before.first + i} to {before.first + j - 1}{of}"
             place = place if j - i > 1 else f"line {before.first + i}{of}"
-            was, now = (_code(" ".join(map(_bare, x))) for x in (old[i:j], new[a:b]))
+            was, now = _pair(*(" ".join(map(_bare, x)) for x in (old[i:j], new[a:b])))
             yield Told(place, f"{place} reads {was}", f"write {now}")
             continue
         for k in range(max(j - i, b - a)):
@@ -84,7 +84,8 @@ def _differences(before: Definition, text: str) -> Iterator[Told]:
             place = f"line {before.first + min(i + k, max(j - 1, i))}{of}"
             reads = f"{place} reads {_code(row or '')}"
             if row is not None and other is not None:
-                yield Told(place, reads, f"write {_code(other)}")
+                was, now = _pair(row, other)
+                yield Told(place, f"{place} reads {was}", f"write {now}")
             elif other is not None and _bare(other) not in gone:
                 behind = f"line {before.first + i - 1}{of}"
                 missing = f"a line is missing behind {behind}"
@@ -108,6 +109,26 @@ def _bare(row: str) -> str:
 
 def _depth(row: str) -> int:
     return len(row) - len(row.lstrip())
+
+
+def _pair(was: str, now: str) -> tuple[str, str]:
+    """Two lines as code; of long ones what differs, and some letters around it."""
+    was, now = _bare(was), _bare(now)
+    if max(len(was), len(now)) <= MOST_LETTERS:
+        return _code(was), _code(now)
+    same = _shared(was, now)
+    rest = _shared(was[same:][::-1], now[same:][::-1])
+    start, end = max(0, same - AROUND), max(0, rest - AROUND)
+    cut = [text[start : len(text) - end] for text in (was, now)]
+    dots = "..." * (start > 0), "..." * (end > 0)
+    first, second = (f"`{dots[0]}{text}{dots[1]}`" for text in cut)
+    return first, second
+
+
+def _shared(one: str, two: str) -> int:
+    """How many letters two texts begin with together."""
+    pairs = enumerate(zip(one, two, strict=False))
+    return next((i for i, (a, b) in pairs if a != b), min(len(one), len(two)))
 
 
 def _code(row: str) -> str:
