@@ -119,7 +119,7 @@ def _called(look: Look, site: Site) -> Iterator[Change]:
                     yield instead(site, f"{bare}({inner})", 1)
             yield instead(site, f"{bare}({', '.join(first)})", 1)
     elif isinstance(node.func, ast.Name):
-        for other in _functions(look, site):
+        for other in _functions(look):
             if other != node.func.id:
                 yield instead(site, f"{other}{given}", 2)
     for keyword in node.keywords:
@@ -130,7 +130,7 @@ def _called(look: Look, site: Site) -> Iterator[Change]:
             yield instead(site, ast.unparse(node).replace("float32", "float64"), 1)
 
 
-def _functions(look: Look, site: Site) -> list[str]:
+def _functions(look: Look) -> list[str]:
     names = (line.definition.name for line in look.lines)
     return [*list(dict.fromkeys(names))[:8], "np.tanh", "np.exp"]
 
@@ -143,8 +143,10 @@ def _reshaped(look: Look, site: Site) -> Iterator[Change]:
     name, owner, args = node.func.attr, node.func.value, list(node.args)
     if ast.unparse(owner) in ("np", "jnp", "numpy") and args:
         owner, args = args[0], args[1:]
+    if name not in ("reshape", "ravel", "flatten", "transpose"):
+        return
     inner = next((s for s in look.every if s.node is owner), None)
-    if name not in ("reshape", "ravel", "flatten", "transpose") or inner is None:
+    if inner is None:
         return
     text, count = f"({inner.text})", len(inner.shape or ())
     if not 2 <= count <= 4:
@@ -172,7 +174,7 @@ def _reshaped(look: Look, site: Site) -> Iterator[Change]:
 
 def _flat(look: Look, site: Site) -> Iterator[Change]:
     """A column for a vector, and the other way."""
-    if not site.shape or isinstance(getattr(site.node, "ctx", None), ast.Store):
+    if not site.shape or site.stored:
         return
     if len(site.shape) == 1:
         yield instead(site, f"({site.text})[:, None]", 1.5)
@@ -184,7 +186,7 @@ def _entries(look: Look, site: Site) -> Iterator[Change]:
     """One entry of what is returned, turned or scaled."""
     if not isinstance(site.parent, ast.Return) or site.kind[:1] != ["entries"]:
         return
-    numbers = [n for n, kind in look.there(site).items() if kind == ["number"]]
+    numbers = look.numbers(site)
     for name, kind in site.kind[1].items():
         shape = shape_of(kind) or ()
         entry = f"({site.text})[{name!r}]"

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from .change import Change, instead
 from .look import Look, Site, is_atom, shape_of
-from .names import is_stored, is_value, of_shape
+from .names import is_value
 
 FORMS = ("{}", "1 - {}", "1 - {} ** 2", "{} * (1 - {})")
 RARE = ("{} ** 2", "1 + {}", "np.tanh({})", "1 - np.tanh({}) ** 2", "1 / {}")
@@ -17,7 +17,7 @@ SIGMOID = "(1 / (1 + np.exp(-{})))"
 def factors(look: Look) -> Iterator[Change]:
     """All that is tried with factors."""
     for site in look.sites:
-        if is_stored(site):
+        if site.stored:
             continue
         yield from _other_form(look, site)
         yield from _one_gate(look, site)
@@ -58,7 +58,7 @@ def _other_form(look: Look, site: Site) -> Iterator[Change]:
     for text in forms(base):
         yield instead(site, text, 1)
     if not is_atom(site.node):
-        for other in of_shape(look, site):
+        for other in look.of_shape(site):
             if other != base:
                 for form in FORMS:
                     yield instead(site, form.format(other, other), 2)
@@ -127,7 +127,7 @@ def _chain(look: Look, site: Site) -> Iterator[Change]:
                 for text in forms(bases.pop()):
                     yield instead(site, _times([*rest, text]), 1.5)
             if site.shape and size == 2:
-                for other in of_shape(look, site):
+                for other in look.of_shape(site):
                     for form in FORMS[1:]:
                         new = _times([*rest, form.format(other, other)])
                         yield instead(site, new, 3)
@@ -153,7 +153,7 @@ def _one_more(look: Look, site: Site) -> Iterator[Change]:
     """One factor or term more."""
     text = site.text
     inside = {ast.unparse(n) for n in ast.walk(site.statement) if is_value(n)}
-    for other in of_shape(look, site):
+    for other in look.of_shape(site):
         extra = 0 if other in inside else 0.5
         for form in FORMS:
             new = form.format(other, other)

@@ -31,6 +31,11 @@ class Site(NamedTuple):
         return self.around[-1]
 
     @property
+    def stored(self) -> bool:
+        """Whether it is the target of an assignment."""
+        return isinstance(getattr(self.node, "ctx", None), ast.Store)
+
+    @property
     def text(self) -> str:
         """The expression, as Python writes it."""
         return ast.unparse(self.node)
@@ -77,6 +82,17 @@ class Look:
             }
         return self._there[place]
 
+    def of_shape(self, site: Site) -> list[str]:
+        """Those that have the shape of an expression."""
+        if site.shape is None:
+            return []
+        there = self.there(site).items()
+        return [name for name, kind in there if shape_of(kind) == site.shape]
+
+    def numbers(self, site: Site) -> list[str]:
+        """Those that are numbers."""
+        return [name for name, kind in self.there(site).items() if kind == ["number"]]
+
 
 HEAD = re.compile(r"\W")
 
@@ -95,8 +111,6 @@ def watched(own: Own) -> list[str]:
         number(definition)
         tree = _Watch(definition.name).visit(copy.deepcopy(definition.node))
         nodes = tree if isinstance(tree, list) else [tree]
-        for node in nodes:
-            node.decorator_list = [] if hasattr(node, "decorator_list") else None
         module = ast.Module(nodes, [])
         sources.append(ast.unparse(ast.fix_missing_locations(module)))
     return sources
@@ -128,7 +142,7 @@ def _bound(sites: list[Site], lines: list[Line]) -> dict[str, dict[str, int]]:
     found: dict[str, dict[str, int]] = {}
     for site in sites:
         node = site.node
-        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        if isinstance(node, ast.Name) and site.stored:
             names = found.setdefault(site.scope, {})
             names[node.id] = min(node.lineno, names.get(node.id, node.lineno))
     for line in lines:
@@ -255,7 +269,6 @@ class _Watch(ast.NodeTransformer):
 
     def _function(self, node: Any) -> ast.AST:
         self.scopes.append(node.name)
-        node.decorator_list = list(node.decorator_list)
         body: Statements = []
         for statement in node.body:
             new = self.visit(statement)

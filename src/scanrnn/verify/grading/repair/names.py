@@ -16,31 +16,16 @@ NAME = re.compile(r"(?<![\w.'\"])\w+(?![\w'\"])")
 def names(look: Look) -> Iterator[Change]:
     """All that is tried with names."""
     for site in look.sites:
-        if not is_stored(site):
+        if not site.stored:
             yield from _other_name(look, site)
             if isinstance(site.parent, ast.stmt):
                 yield from _renamed(look, site)
                 yield from _for_another_gate(look, site)
 
 
-def is_stored(site: Site) -> bool:
-    """Whether it is the target of an assignment."""
-    return isinstance(getattr(site.node, "ctx", None), ast.Store)
-
-
 def near(one: str, two: str) -> bool:
     """Whether two names are taken for each other."""
     return SequenceMatcher(None, one, two).ratio() > 0.6
-
-
-def of_shape(look: Look, site: Site) -> list[str]:
-    """The names and entries that have the shape of an expression."""
-    atoms = look.there(site)
-    return [
-        name
-        for name, kind in atoms.items()
-        if shape_of(kind) == site.shape and site.shape is not None
-    ]
 
 
 def is_value(node: ast.AST) -> bool:
@@ -55,7 +40,7 @@ def is_value(node: ast.AST) -> bool:
 def _alike(look: Look, site: Site) -> list[str]:
     """What could stand in an atom's place."""
     if site.shape is not None:
-        return of_shape(look, site)
+        return look.of_shape(site)
     atoms: dict[str, Kind] = look.there(site)
     if not site.kind or site.kind[0] == "other":
         return []

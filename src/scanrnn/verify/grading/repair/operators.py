@@ -159,16 +159,15 @@ def _dropped(look: Look, site: Site) -> Iterator[Change]:
 
 def _scaled(look: Look, site: Site) -> Iterator[Change]:
     """A number that multiplies, divides or is a sign."""
-    if not site.shape or isinstance(getattr(site.node, "ctx", None), ast.Store):
+    if not site.shape or site.stored:
         return
     whole = isinstance(site.parent, ast.stmt | ast.Dict | ast.Tuple)
     text = f"({site.text})"
     yield instead(site, f"-{text}", 1 if whole else 2)
     if not whole:
         return
-    numbers = [n for n, k in look.there(site).items() if k == ["number"]]
     lengths = [f"{n}.shape[{i}]" for n in _arrays(look, site) for i in range(3)]
-    for number in dict.fromkeys([*numbers, "2", *lengths[:24]]):
+    for number in dict.fromkeys([*look.numbers(site), "2", *lengths[:24]]):
         yield instead(site, f"{text} / {number}", 2)
         yield instead(site, f"{text} * {number}", 2)
 

@@ -46,12 +46,9 @@ def _order(look: Look, site: Site) -> Iterator[Change]:
 
 def _first_step(look: Look, site: Site) -> Iterator[Change]:
     """Before the first step, or behind the last, stands another value."""
-    if not isinstance(site.node, ast.Subscript) or not site.shape:
+    if not isinstance(site.node, ast.Subscript) or not site.shape or site.stored:
         return
-    if isinstance(site.node.ctx, ast.Store):
-        return
-    there = look.there(site)
-    alike = [n for n, kind in there.items() if shape_of(kind) == site.shape]
+    alike = look.of_shape(site)
     text = site.text
     for other in [f"np.zeros_like({text})", *(n for n in alike if n != text)]:
         for count in _counts(look, site):
@@ -65,8 +62,8 @@ def _counts(look: Look, site: Site) -> list[str]:
     """The numbers by name that an index is made of."""
     assert isinstance(site.node, ast.Subscript)
     names = [n.id for n in ast.walk(site.node.slice) if isinstance(n, ast.Name)]
-    there = look.there(site)
-    return [n for n in dict.fromkeys(names) if there.get(n) == ["number"]]
+    numbers = look.numbers(site)
+    return [name for name in dict.fromkeys(names) if name in numbers]
 
 
 def _beside(node: ast.Subscript, count: str) -> Iterator[tuple[str, tuple[str, str]]]:
@@ -130,7 +127,7 @@ def _sliced(look: Look, site: Site, node: ast.Subscript) -> Iterator[Change]:
         if not isinstance(part, ast.Slice):
             continue
         low, high = (p and ast.unparse(p) for p in (part.lower, part.upper))
-        numbers = [n for n, k in look.there(site).items() if k == ["number"]]
+        numbers = look.numbers(site)
         bounds = list(dict.fromkeys([low, high, None, *numbers[:8]]))
         for a, b in itertools.product(bounds, bounds):
             if (a, b) != (low, high):

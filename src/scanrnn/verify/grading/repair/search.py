@@ -222,8 +222,8 @@ def _singles(
 def _holds(program: Own, change: Change, rest: Iterable[Bench]) -> bool:
     """Whether all is right on the other cases too."""
     for each in rest:
-        answers = program.answers([change.source], each.call, 5.0)
-        if not answers or each.of(answers["answers"][0]) != each.every:
+        answers = program.answers([change.source], each.call, 5.0).get("answers")
+        if not answers or each.of(answers[0]) != each.every:
             return False
     return True
 

@@ -15,10 +15,10 @@ SIGNS = {ast.Add: "+=", ast.Sub: "-=", ast.Mult: "*=", ast.Div: "/=", ast.MatMul
 def statements(look: Look) -> Iterator[Change]:
     """All that is tried on whole statements."""
     for line in look.lines:
-        yield from _assigned(look, line)
+        yield from _assigned(line)
         yield from _targets(look, line)
         if _stands_alone(line):
-            yield from _moved(look, line)
+            yield from _moved(line)
             yield from _left_out(line)
     for loop in [one for one in look.lines if isinstance(one.node, ast.For)]:
         yield from _carried(look, loop)
@@ -43,7 +43,7 @@ def endless(change: Change) -> bool:
     return False
 
 
-def _assigned(look: Look, line: Line) -> Iterator[Change]:
+def _assigned(line: Line) -> Iterator[Change]:
     """``=`` for ``+=``, and the other way."""
     node = line.node
     if isinstance(node, ast.AugAssign):
@@ -98,7 +98,7 @@ def _stands_alone(line: Line) -> bool:
     node, d = line.node, line.definition
     if isinstance(node, ast.FunctionDef | ast.Return | ast.ClassDef):
         return False
-    if not line.around or line.body is None:
+    if not line.around:
         return False
     before = d.line(node.lineno).encode()[: node.col_offset].strip()
     after = d.line(node.end_lineno or 0).encode()[node.end_col_offset :].strip()
@@ -131,7 +131,7 @@ def _left_out(line: Line) -> Iterator[Change]:
     yield Change(line.definition, (_gone(line),), 2, line.node.lineno, None)
 
 
-def _moved(look: Look, line: Line) -> Iterator[Change]:
+def _moved(line: Line) -> Iterator[Change]:
     """To another place of its block, before or behind the loop, or into it."""
     d, node = line.definition, line.node
     places: list[tuple[int, int, float]] = []  # line, indentation, cost
@@ -213,7 +213,7 @@ def _begun(look: Look, loop: Line) -> Iterator[Change]:
         inside = loop.node in site.around
         if not inside or not isinstance(site.node, ast.Subscript) or not site.shape:
             continue
-        if isinstance(site.node.ctx, ast.Store):
+        if site.stored:
             continue
         if not counts & {n.id for n in ast.walk(site.node) if isinstance(n, ast.Name)}:
             continue

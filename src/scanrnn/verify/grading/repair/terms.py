@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from .change import Change, instead
 from .look import Look, Site, is_atom, shape_of
-from .names import is_stored, other_gates, swapped
+from .names import other_gates, swapped
 
 MOST_DONORS, MOST_NODES = 60, 24
 MOST_CLONES = 400
@@ -16,7 +16,7 @@ def terms(look: Look) -> Iterator[Change]:
     """All that is tried with terms."""
     donors = {scope: _donors(look, scope) for scope in look.atoms}
     for site in look.sites:
-        if is_stored(site):
+        if site.stored:
             continue
         yield from _grafted(site, donors[site.scope])
         if isinstance(site.parent, ast.stmt):
