@@ -136,7 +136,10 @@ def _suspects(question: Question) -> list[Suspicion]:
         telling = agree & (parts.digits >= 3)
         left = begun + TOGETHER - time.process_time()
         seconds = max(LEAST, min(PATIENCE, left))
-        found += _pairs(question, telling, changed, seconds)
+        # Where the wrong number lies so near the right one that what is shipped does
+        # not tell them apart, no half can be said to change it.
+        told = ~(parts.wrong & parts.agree(parts.right, 2 * rough))
+        found += _pairs(question, telling[:, told], changed[:, told], told, seconds)
     # Of what explains a part, that which chance would is left out.
     found = [c for c in found if c.strength > 0 or c.score > CERTAIN]
     found.sort(key=lambda c: (-round(c.strength, 3), c.slip.cost, -c.score))
@@ -164,13 +167,13 @@ def _alone(question: Question, agree: Any) -> Iterator[Candidate]:
 
 
 def _pairs(
-    question: Question, agree: Any, changed: Any, seconds: float
+    question: Question, agree: Any, changed: Any, told: Any, seconds: float
 ) -> Iterator[Candidate]:
-    """Two at once that give all numbers."""
+    """Two at once that give all numbers; looked for by those that are ``told``."""
     known, parts = question.known, question.numbers
     usable = ~known.by_rows  # it is the exercise's own test
     count = 0
-    for slip in likely(known, agree, changed, parts.wrong, usable, seconds):
+    for slip in likely(known, agree, changed, parts.wrong[told], usable, seconds):
         candidate = question.candidate(slip, (), MANY)
         if candidate is None or candidate.score <= CERTAIN:
             continue

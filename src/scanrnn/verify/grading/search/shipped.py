@@ -95,7 +95,8 @@ class Table(NamedTuple):
     def by_rows(self) -> Any:
         """(n,) whether a class is made in passes with an example a row alone."""
         rows = [str(name).startswith("rows") for name in self.stored["groups"]]
-        return np.array([*rows, False])[self.stored["members"][:, 0, 0]]
+        # In the last two places: none (-2), and by hand (-1).
+        return np.array([*rows, True, False])[self.stored["members"][:, :, 0]].all(1)
 
     def first(self, i: int) -> Slip:
         """The plainest slip of a class."""
