@@ -34,7 +34,7 @@ import importlib
 import re
 import sys
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -109,8 +109,13 @@ RUNS: dict[Suspicion, Callable[[Case], Any]] = {}
 candidates._suspicion = remembered  # type: ignore[assignment]
 
 
-def reproduces(case: Stranger, suspicion: Suspicion) -> bool | None:
-    """Whether a suspect gives the function's numbers on fresh cases; None: unknown."""
+def reproduces(
+    case: Stranger, suspicion: Suspicion, leaves: Collection[str] = ()
+) -> bool | None:
+    """Whether a suspect gives the function's numbers on fresh cases; None: unknown.
+
+    Of these leaves alone, if any are given: nobody can know more of a post.
+    """
     if suspicion in REPAIRS:
         return mends(case, REPAIRS[suspicion])
     suspicion = suspicion._replace(mend="")
@@ -126,7 +131,9 @@ def reproduces(case: Stranger, suspicion: Suspicion) -> bool | None:
             expected = convention.rename(given, fresh)
         except (ValueError, IndexError, KeyError):
             continue
-        compared += 1
+        if leaves:
+            expected = {k: v for k, v in expected.items() if k in leaves}
+        compared += bool(expected)
         if not all(close(found.leaves.get(k), v) for k, v in expected.items()):
             return False
     return True if compared else None
@@ -172,10 +179,10 @@ def said(case: Stranger, texts: Iterable[str]) -> bool:
     return bool(case.words) and all(re.search(words, text) for words in case.words)
 
 
-def place(case: Stranger, verdict: Verdict) -> int | None:
+def place(case: Stranger, verdict: Verdict, leaves: Collection[str] = ()) -> int | None:
     """Where the cause is named among the suspects, from 1; None if it is not."""
     for rank, suspicion in enumerate(verdict.suspicions[:3], start=1):
-        same = reproduces(case, suspicion)
+        same = reproduces(case, suspicion, leaves)
         texts = (*suspicion.names, suspicion.says, suspicion.instead)
         if same or (same is None and said(case, texts)):
             return rank
@@ -280,7 +287,8 @@ def posted(show: bool) -> None:
             count["right"] += 1
             count["right, told so"] += verdict.passed
         else:
-            rank = place(case, verdict)
+            leaves = {row.leaf.split("[")[0] for row in verdict.rows}
+            rank = place(case, verdict, leaves)
             count["wrong"] += 1
             count["wrong, told so"] += not verdict.passed
             count["cause first"] += rank == 1

@@ -11,28 +11,44 @@ from .nodes import parse, text
 
 def reshaped(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """An array is reshaped where its axes should be moved, so its rows do not match."""
-    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
-        return
-    if len(known.shapes.get(node.id, ())) != 3 or not isinstance(line, ast.Assign):
-        return
-    if line in (
-        x for loop in known.tree.body if isinstance(loop, ast.For) for x in loop.body
-    ):
-        return
-    if known.name.endswith("forward") or isinstance(line.value, ast.Dict | ast.Tuple):
+    if not over_time(known, node, line):
         return
     x = node.id
+    first, *others = (f"{x}.shape[{axis}]" for axis in range(3))
     for words, what, cost in (
         (f"np.swapaxes({x}, 1, 2).reshape({x}.shape)", "examples and steps", 1.3),
         (
-            f"np.swapaxes({x}.reshape({x}.shape[0], {x}.shape[2], {x}.shape[1]), 1, 2)",
+            f"np.swapaxes({x}.reshape({first}, {others[1]}, {others[0]}), 1, 2)",
             "steps and examples",
             1.3,
         ),
         (f"np.moveaxis({x}, 0, 2).reshape({x}.shape)", "the first axis", 1.4),
+        (f"np.moveaxis({x}, 2, 0).reshape({x}.shape)", "the last axis", 1.4),
+        (
+            f"np.moveaxis({x}.reshape({others[1]}, {first}, {others[0]}), 0, 2)",
+            "the steps to the front",
+            1.4,
+        ),
     ):
         says = f"{x} is reshaped where {what} should be moved"
         yield Change(parse(words), "reshape", says, cost, f"reshape {what}")
+
+
+def over_time(known: Function, node: Any, line: Any) -> bool:
+    """Whether an array over all of time is read, outside of the loop of a way back.
+
+    What is returned is such an array if it is the gradient of the inputs.
+    """
+    if not isinstance(node, ast.Name) or not isinstance(node.ctx, ast.Load):
+        return False
+    if len(known.shapes.get(node.id, ())) != 3 or known.name.endswith("forward"):
+        return False
+    if isinstance(line, ast.Return):
+        return node.id == "dx"
+    if not isinstance(line, ast.Assign) or isinstance(line.value, ast.Dict | ast.Tuple):
+        return False
+    loops = (loop for loop in known.tree.body if isinstance(loop, ast.For))
+    return not any(line in loop.body for loop in loops)
 
 
 def by_columns(known: Function, node: Any, line: Any) -> Iterator[Change]:

@@ -54,6 +54,11 @@ def of_sigmoid(known: Function, node: Any, line: Any) -> Iterator[Change]:
         new = times(*rest[:place], slope, *rest[place:])
         words = f"the derivative of the sigmoid is written {what or text(slope)}"
         yield Change(new, "derivative", words, cost, f"sigmoid {_form(slope, y)}")
+    if rest:
+        new = minus(times(*rest[:place], y), times(power(y), *rest[place:]))
+        words = f"the derivative is written {text(y)} - {text(power(y))}, "
+        words += "and its parentheses are missing"
+        yield Change(new, "derivative", words, 1.2, "sigmoid without parentheses")
     if not isinstance(y, ast.Name):
         return
     for other in known.like(y.id):
@@ -73,6 +78,17 @@ def of_sigmoid(known: Function, node: Any, line: Any) -> Iterator[Change]:
             new = times(*rest[:place], form, *rest[place:])
             words_ = f"the derivative is written {what}, with z before the activation"
             yield Change(new, "derivative", words_, cost, f"sigmoid of z {what}")
+
+
+def of_value(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """The slope where the value should stand: in an array that holds it by then."""
+    parts = factors(node)
+    for i, y in enumerate(parts if len(parts) > 1 else ()):
+        if called(y) == "np.tanh" or text(y) == "tanh_c":
+            slope = minus(ONE, power(y))
+            new = times(*parts[:i], slope, *parts[i + 1 :])
+            what = f"{text(slope)} in place of {text(y)}"
+            yield Change(new, "derivative", what, 1.3, "slope for value")
 
 
 def tanh_argument(node: ast.AST) -> ast.expr | None:
@@ -223,4 +239,4 @@ def _form(new: ast.AST, y: ast.AST) -> str:
     return text(new).replace(text(y), "y")
 
 
-RULES = (of_tanh, of_sigmoid)
+RULES = (of_tanh, of_sigmoid, of_value)

@@ -4,6 +4,7 @@ import ast
 from collections.abc import Iterator
 from typing import Any
 
+from .axes import over_time
 from .context import Function, near
 from .edit import Change
 from .nodes import (
@@ -71,6 +72,17 @@ def too_many(known: Function, node: Any, line: Any) -> Iterator[Change]:
         for slope, word in _slopes(other) if cost < CLOSE else ():
             what = f"one factor too many, {word}"
             yield Change(times(node, slope), "added", what, cost + 0.2)
+
+
+def afterwards(known: Function, node: Any, line: Any) -> Iterator[Change]:
+    """A slope more in the gradient of all steps, when the loop is done."""
+    if not over_time(known, node, line) or node.id[0] != "d" or node.id == "dx":
+        return
+    for states in ("a", "h"):
+        if known.shapes.get(states) == known.shapes[node.id]:
+            slope = minus(number(1), power(name(states)))
+            what = f"one factor too many, {text(slope)}, when the loop is done"
+            yield Change(times(node, slope), "added", what, 1.3, what)
 
 
 def operand(known: Function, node: Any, line: Any) -> Iterator[Change]:
@@ -230,6 +242,7 @@ RULES = (
     product,
     too_many,
     operand,
+    afterwards,
     addition,
     sign,
     constant,

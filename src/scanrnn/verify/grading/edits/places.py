@@ -135,6 +135,11 @@ def shifted(known: Function, node: Any, line: Any) -> Iterator[Change]:
             "the states after, the last one twice",
             1.3,
         ),
+        (
+            _glued(f"{states}[{cut}1:]", text(first), axis),
+            "the states after, the start at the end",
+            1.3,
+        ),
     )
     for number_, (words, what, cost) in enumerate(forms):
         what = f"{text(node)} is {what}"

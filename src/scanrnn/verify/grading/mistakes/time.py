@@ -55,6 +55,27 @@ def _along(kept: Callable[[int, int, int], bool]) -> After:
     return After(change)
 
 
+def _from_the_example_before(
+    gradients: dict[str, Floats], _: Any, run: Any
+) -> dict[str, Floats]:
+    """Example by example, and what one hands on enters the last step of the next."""
+    found = {name: np.zeros_like(leaf) for name, leaf in gradients.items()}
+    carry = memory = np.zeros_like(run.da[:, :1, 0])
+    for i in range(run.da.shape[1]):
+        mine = np.s_[:, i : i + 1]
+        for t in reversed(range(run.da.shape[2])):
+            arrays = run.caches[t].items()
+            cache = {k: x if k == "parameters" else x[mine] for k, x in arrays}
+            joined = run.da[:, :, t][mine] + carry
+            step = step_backward(run.kind, run.lines, cache, joined, memory)
+            carry, memory = step.da_prev, getattr(step, "dc_prev", memory)
+            found["dx"][:, :, t][mine] = step.dxt
+            for name in found.keys() - {"dx", "da0"}:
+                found[name] += getattr(step, name)
+        found["da0"][mine] = carry
+    return found
+
+
 def _near(most: int, output: int, step: int, steps: int) -> bool:
     return output - step <= most
 
@@ -351,6 +372,13 @@ TIME = (
         "da_prevt is the mean over the examples; every example has its own state.",
         "da_prevt = gradients['da_prev'], shape (n_a, m)",
         {"carry": After(lambda new, *_: new.mean(1, keepdims=True) + 0 * new)},
+    ),
+    Mistake(
+        "an example starts with the carry of the one before",
+        "The loop over the examples is the outer one, and da_prevt is set to zero "
+        "before it: each example's last step gets what the example before it left.",
+        "da_prevt = zeros for every example",
+        {"finish": After(_from_the_example_before)},
     ),
     Mistake(
         "the carry is clipped",
