@@ -2,6 +2,7 @@
 
     python experiments/verification/strangers.py [--held-out] [--show] [--only TEXT]
     python experiments/verification/strangers.py --set FOLDER [--show]
+    python experiments/verification/strangers.py --posts [--set FOLDER] [--show]
 
 Every function of `tests/strangers/` is graded as a learner would have it graded, and
 the right ones too. By default both halves of the set are measured and only sums are
@@ -25,6 +26,12 @@ A mistake counts as
   help;
 * by lines: if a change of the function's own lines is told that makes it right on these
   three cases, beside a suspect that is known by name or as a suspect.
+
+With ``--posts`` every wrong function of the exercise's convention is run on the public
+test, and `explain` is given what the notebook prints there, and no code. The suspect
+must give the function's numbers in the leaves that are printed. Those that print the
+right numbers are left out, and those whose shapes or numbers of steps are not the
+test's.
 """
 
 import argparse
@@ -45,10 +52,11 @@ sys.path.insert(0, str(Path(__file__).parents[2] / "tests"))
 
 from scanrnn.verify import Suspicion, Verdict, explain, grade
 from scanrnn.verify.grading import candidates, conventions
-from scanrnn.verify.grading.cases import Case, Sizes, generic
+from scanrnn.verify.grading.cases import DRAWS, Case, Sizes, generic, official
 from scanrnn.verify.grading.repair import search, told
 from scanrnn.verify.grading.repair.bench import bench
-from scanrnn.verify.grading.replay import try_replay
+from scanrnn.verify.grading.replay import replay, try_replay
+from scanrnn.verify.grading.search import rough
 
 THE_SET = importlib.import_module("strangers.made")  # this script has its name as well
 Stranger = Any
@@ -299,6 +307,52 @@ def posted(show: bool) -> None:
     print("posted numbers:", ", ".join(f"{k} {n}" for k, n in count.items()))
 
 
+def printed(case: Stranger) -> str:
+    """What the notebook prints of a function on the public test, if it ends there."""
+    test = official(case.like)
+    leaves, right = how(case).run(test, 10.0).leaves, replay(test)
+    lines = []
+    for leaf, place in PRINTED.get(case.like, PRINTED_BACK).items():
+        if leaf in right:
+            found: Any = leaves.get(leaf)
+            if np.shape(found) != right[leaf].shape:
+                return ""
+            lines.append(f"{leaf}{''.join(f'[{i}]' for i in place)} = {found[place]}")
+    return "\n".join(lines)
+
+
+Places = dict[str, tuple[int, ...]]
+PRINTED_BACK: Places = rough.PRINTED | {f"db{gate}": (4,) for gate in "afico"}
+PRINTED: dict[str, Places] = {
+    "rnn_cell_forward": {"a_next": (4,), "yt_pred": (1,)},
+    "rnn_forward": {"a": (4, 1), "y_pred": (1, 3)},
+    "lstm_cell_forward": {"a_next": (4,), "c_next": (2,), "yt_pred": (1,)},
+    "lstm_forward": {"a": (4, 3, 6), "c": (1, 2, 1), "y": (1, 4, 3)},
+}
+
+
+def numbers_alone(cases: Iterable[Stranger], show: bool) -> None:
+    """How many are named first by what they print on the public test."""
+    count: Counter[str] = Counter()
+    for case in cases:
+        if case.convention != "course" or case.like not in DRAWS:
+            continue
+        text = printed(case)
+        verdict = explain(text, case.like) if text else None
+        if verdict is None or verdict.passed:
+            continue
+        leaves = {row.leaf.split("[")[0] for row in verdict.rows}
+        rank = place(case, verdict, leaves)
+        for name in (case.like, "all of them"):
+            count[name] += 1
+            count[f"{name}, cause first"] += rank == 1
+        if show and rank != 1:
+            names = [" and ".join(s.names) for s in verdict.suspicions[:3]]
+            print(f"    {case.name}: {names}; is: {case.cause}")
+    for name in sorted(name for name in count if "," not in name):
+        print(f"{name:22}{count[name]:10}{count[f'{name}, cause first']:10}")
+
+
 def elsewhere(folder: Path) -> list[Stranger]:
     """The mistakes of another folder; the oracle says which leaves are wrong."""
     call = importlib.import_module("strangers.call")
@@ -317,6 +371,11 @@ def elsewhere(folder: Path) -> list[Stranger]:
 
 def main(options: argparse.Namespace, choose: Callable[[Stranger], bool]) -> None:
     """Prints a table for each half, or one for a set from elsewhere."""
+    if options.posts:
+        cases = [case for case in THE_SET.mistakes(options.set) if choose(case)]
+        single = options.show and options.set is not None  # half of ours is held out
+        numbers_alone(cases, single)
+        return
     if options.set:
         cases = [case for case in elsewhere(options.set) if choose(case)]
         report(cases, options.show)
@@ -340,6 +399,9 @@ if __name__ == "__main__":
     parser.add_argument("--open", action="store_true", help="the other half alone")
     parser.add_argument("--show", action="store_true", help="every miss, open half")
     parser.add_argument("--set", type=Path, help="another folder of hands, instead")
+    parser.add_argument(
+        "--posts", action="store_true", help="what they print alone, without code"
+    )
     parser.add_argument(
         "--only", default="", help="cases with this in their names or functions"
     )

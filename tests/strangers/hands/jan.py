@@ -86,7 +86,7 @@ def one_bias(v, p):
     return sigma(f), sigma(i), np.tanh(g), sigma(o)
 
 
-bo_in_two_gates = wrong(
+bo_in_three_gates = wrong(
     "lstm_cell_forward",
     "the bias of o is added in f and i as well",
     "bo everywhere",

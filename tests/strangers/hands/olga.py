@@ -88,7 +88,7 @@ no_parentheses = loop_over(
     "in dit alone the parentheses are missing, in a right loop over time",
     step={"*": -3, "dWi": -2, "dbi": -2, "dx": -2, "da0": -2},
 )
-candidate_as_printed = loop_over(
+candidate_of_the_first_edition = loop_over(
     changed(
         c=lambda v: (
             v["dc"] * v["i"]

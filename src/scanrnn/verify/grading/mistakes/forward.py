@@ -1,11 +1,13 @@
 """Mistakes of the forward pass that its own outputs show."""
 
+from collections.abc import Iterator
+from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from .catalogue import After, Mistake
-from .passes import sigmoid
+from .passes import Line, sigmoid
 
 
 def _over_axis(z: Any, axis: int | None) -> Any:
@@ -39,6 +41,32 @@ def _no_bias(name: str, line: str, weight: str) -> Mistake:
         f"add {name}",
         {line: After(lambda value, k, d: value - getattr(k, name))},
     )
+
+
+GATES = {"f": "ft", "i": "it", "c": "cct", "o": "ot"}
+
+
+def _one_for_several(kind: str) -> Iterator[Mistake]:
+    """W or b of one gate in the lines of others: copied, and not changed."""
+    for source in GATES:
+        others = [gate for gate in GATES if gate != source]
+        for some in (*combinations(others, 2), *combinations(others, 3)):
+            yield Mistake(
+                f"{kind}{source} in the gates {', '.join(some)} as well",
+                f"The lines of these gates have {kind}{source} in place of their own "
+                f"{kind}.",
+                "every gate has its own W and b",
+                {GATES[gate]: _with(kind, source, gate) for gate in some},
+            )
+
+
+def _with(kind: str, source: str, gate: str) -> Line:
+    def line(k: Any, d: Any) -> Any:
+        weights = getattr(k, f"W{source if kind == 'W' else gate}")
+        bias = getattr(k, f"b{source if kind == 'b' else gate}")
+        return (np.tanh if gate == "c" else sigmoid)(weights @ d.both + bias)
+
+    return line
 
 
 RNN_OUTPUTS = (
@@ -110,4 +138,6 @@ LSTM_OUTPUTS = (
         "cct = tanh(Wc [a_prev; xt] + bc)",
         {"cct": lambda k, d: sigmoid(k.Wc @ d.both + k.bc)},
     ),
+    *_one_for_several("b"),
+    *_one_for_several("W"),
 )

@@ -263,6 +263,23 @@ LSTM = (
         {"dcc": lambda k, d: d.dc_c * k.cct * (1 - k.cct**2)},
     ),
     Mistake(
+        "dc~: the formula of the first edition",
+        "The exercise's first edition printed the formula without the parentheses, and "
+        "with cct * (1 - tanh(cct)**2) for the derivative of tanh.",
+        "dcct = dc * it * (1 - cct**2)",
+        {
+            "dcc": lambda k, d: (
+                d.dc_next * k.it
+                + d.da_next
+                * k.ot
+                * d.slope_c
+                * k.it
+                * k.cct
+                * (1 - np.tanh(k.cct) ** 2)
+            )
+        },
+    ),
+    Mistake(
         "dc~ without the update gate",
         "dcct leaves out the factor it.",
         "dcct = dc * it * (1 - cct**2)",
