@@ -92,6 +92,12 @@ LINES = {
     "+ ba, a_prev, xt, parameters)",
     "a softmax over the examples": "yt_pred = softmax((np.dot(Wya, a_next) + by).T).T",
     "a dtype": "dx = np.zeros((n_x, m, T_x), int)",
+    "a slope without parentheses": "dot = do * ot - ot ** 2",
+    "the slope in the value's array": "do = da_next * (1 - tanh_c ** 2)",
+    "states after for states before": "before = np.concatenate((h[:, 1:], "
+    "cache[0][1][:, None]), axis=1)",
+    "reshaped back": "return {'dx': np.moveaxis(dx, 0, 2).reshape(dx.shape), "
+    "'da0': da0, 'dWax': dWax, 'dWaa': dWaa, 'dba': dba}",
 }
 
 
@@ -115,6 +121,11 @@ LATER = {
         "dan = dnext_h * (1 - cache[t - 1][3]) * (1 - n ** 2)",
     ),
     "a mean so far": ("rnn", "course", "dba = (dba + gradients['dba']) / 2"),
+    "a slope more when the loop is done": (
+        "rnn",
+        "whole",
+        "dx = np.einsum('ax,amt->xmt', parameters['Wax'], dz * (1 - a ** 2))",
+    ),
 }
 
 

@@ -8,6 +8,8 @@ from scanrnn.verify.grading.candidates import tell_apart
 from scanrnn.verify.grading.cases import official
 from scanrnn.verify.grading.mistakes import of
 from scanrnn.verify.grading.replay import replay, try_replay
+from scanrnn.verify.grading.search.rough import ROUGH
+from scanrnn.verify.grading.search.shipped import table
 from scanrnn.verify.grading.search.slips import Listed
 
 POSTED = {
@@ -98,6 +100,79 @@ def test_every_seventh_mistake_is_found_from_printed_entries(like):
             continue
         first = verdict.suspicions[0]
         assert mistake.name in (*first.names, *first.alike)
+
+
+@pytest.mark.parametrize(
+    ("two", "left"),
+    [  # of the first, two numbers lie nearer the right ones than what is shipped
+        (("do with c_next", "dbi is a copy of dbf"), []),
+        (("do with c_next", "da_prev without the forget gate"), ["dxt", "dWo"]),
+    ],
+)
+def test_two_mistakes_are_found_where_one_hardly_changes_a_number(two, left):
+    like = "lstm_cell_backward"
+    by_name = {mistake.name: mistake for mistake in of(like)}
+    case = official(like)
+    leaves = replay(case, [by_name[name] for name in two])
+    right = replay(case)
+    numbers = {
+        name: leaves[name.split("[")[0]][place]
+        for name, place in (
+            *(("dxt[1][2]", (1, 2)), ("da_prev[2][3]", (2, 3))),
+            *(("dWf[3][1]", (3, 1)), ("dWo[1][2]", (1, 2)), ("dbo[4]", (4, 0))),
+            *(("dbi[4]", (4, 0)), ("dbf[4]", (4, 0)), ("dc_prev[2][3]", (2, 3))),
+        )
+        if name.split("[")[0] not in left
+    }
+    if not left:
+        off = abs(leaves["dxt"][1, 2] / right["dxt"][1, 2] - 1)
+        assert 1e-6 < off < 2 * ROUGH
+    first, *_ = explain(numbers, like).suspicions
+    assert set(first.names) == set(two)
+    assert first.score == 1
+
+
+def test_a_pair_may_have_a_slip_whose_plainest_form_is_of_another_layout():
+    like = "lstm_cell_backward"
+    known = table(like)
+    slip = "da_prev: Wc in place of Wo"
+    classes = {i for i in range(known.size) if slip in names(known.slips(i))}
+    assert any(known.first(i).edits[0].form.startswith("rows") for i in classes)
+    assert not known.by_rows[list(classes)].any()
+
+
+def names(slips):
+    return {name for slip in slips for name in slip.names}
+
+
+def test_numbers_of_examples_that_leak_into_each_other_are_explained():
+    case = official("rnn_backward")
+    weights, da = case.inputs["parameters"], case.inputs["da"]
+    found = {name: 0.0 for name in ("dWax", "dWaa", "dba")}
+    dx, carry = np.zeros((3, 10, 4)), 0.0
+    da0 = np.zeros((5, 10))
+    for i in range(10):
+        for t in reversed(range(4)):
+            a_next, a_prev, xt = (
+                case.inputs["caches"][t][name][:, i]
+                for name in ("a_next", "a_prev", "xt")
+            )
+            dz = (da[:, i, t] + carry) * (1 - a_next**2)
+            dx[:, i, t], carry = weights["Wax"].T @ dz, weights["Waa"].T @ dz
+            found["dWax"] += np.outer(dz, xt)
+            found["dWaa"] += np.outer(dz, a_prev)
+            found["dba"] += dz[:, None]
+        da0[:, i] = carry
+    numbers = {
+        "dx[1][2]": dx[1, 2],
+        "da0[2][3]": da0[2, 3],
+        "dWax[3][1]": found["dWax"][3, 1],
+        "dWaa[1][2]": found["dWaa"][1, 2],
+        "dba[4]": found["dba"][4],
+    }
+    first, *_ = explain(numbers).suspicions
+    assert first.names == ("an example starts with the carry of the one before",)
+    assert first.score == 1
 
 
 @pytest.mark.parametrize(

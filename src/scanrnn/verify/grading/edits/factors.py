@@ -76,7 +76,7 @@ def too_many(known: Function, node: Any, line: Any) -> Iterator[Change]:
 
 def afterwards(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """A slope more in the gradient of all steps, when the loop is done."""
-    if not over_time(known, node, line) or node.id[0] != "d" or node.id == "dx":
+    if not over_time(known, node, line) or node.id != "dz":
         return
     for states in ("a", "h"):
         if known.shapes.get(states) == known.shapes[node.id]:
