@@ -55,7 +55,8 @@ class Contestant(NamedTuple):
         layout: how the batch lies.
         differs: what is not the same, if anything; it then counts in no ratio.
         lacks: params that it does not have.
-    as_it_comes: whether it is what one gets who sets nothing, on one device.
+        as_it_comes: whether it is what one gets who sets nothing, on one device; of
+            ours, also on several by `jax.jit`.
     """
 
     name: str

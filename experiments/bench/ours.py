@@ -5,6 +5,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
+from jax.sharding import NamedSharding, PartitionSpec
 from shared.study import CELLS
 
 import scanrnn as sr
@@ -37,21 +38,31 @@ def way_loss(
     return loss
 
 
-def taken_for(case: Case) -> str:
-    """The way that is taken where nothing is said, on one device."""
+def taken_for(case: Case, layout: Layout = Layout()) -> str:
+    """The way that is taken where nothing is said."""
     cell = CELLS[case.cell](case.H)
     dtype = jnp.dtype(case.dtype)
     params = jax.eval_shape(lambda: cell.init(jax.random.key(0), case.X, dtype))
     size = (case.T, case.B)
     floats = jax.ShapeDtypeStruct((*size, case.X), dtype)
     xs: Any = jax.ShapeDtypeStruct(size, "int32") if case.tokens else floats
-    return type(sr.Fastest().choose(cell, params, xs)).__name__
+    found = []
+
+    def choose(params: Any, xs: Any) -> None:
+        found.append(type(sr.Fastest().choose(cell, params, xs)).__name__)
+
+    if layout.devices > 1 and not layout.mapped:
+        mesh = jax.make_mesh((layout.devices,), ("i",))
+        cut = NamedSharding(mesh, PartitionSpec(None, "i"))
+        xs = jax.ShapeDtypeStruct(xs.shape, xs.dtype, sharding=cut)
+    jax.jit(choose).lower(params, xs)
+    return found[0]
 
 
 def ours(case: Case, layout: Layout = Layout()) -> list[Contestant]:
     """Every way back of scanrnn."""
     cell = CELLS[case.cell](case.H)
-    taken = taken_for(case) if layout.devices == 1 else ""
+    taken = "" if layout.mapped else taken_for(case, layout)
     return [
         Contestant(
             name=layout.named(name),

@@ -31,7 +31,7 @@ class Measured(NamedTuple):
     megabytes: float | None
     differs: str = ""
     mapped: bool = False
-    as_it_comes: bool = False  # with nothing set, on one device
+    as_it_comes: bool = False  # with nothing set, on one device; of ours, by jit too
 
 
 class Row(NamedTuple):
@@ -52,7 +52,7 @@ class Row(NamedTuple):
             if m.group in groups
             and not m.differs
             and devices in (None, m.devices)
-            and m.as_it_comes >= as_they_come
+            and (not as_they_come or (m.as_it_comes and m.devices == 1))
         }
 
     def on_all_cores(self) -> dict[str, Measured]:
@@ -60,7 +60,7 @@ class Row(NamedTuple):
         return {
             name: m
             for name, m in self.among("ours").items()
-            if m.devices > 1 and not m.mapped and name.startswith("Stored")
+            if m.devices > 1 and not m.mapped and m.as_it_comes
         }
 
 

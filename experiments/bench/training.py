@@ -102,13 +102,13 @@ def find(case: Case, plan: Plan) -> tuple[list[Trainer], dict[str, str]]:
     """Ours and autodiff on one device and on all; the peers; torch."""
     nets, missing = peers.find(case)
     found = []
-    plain = (taken_for(case), "Autodiff")
     for layout in layouts(case, plan, is_ours=True):
         is_one = layout.devices == 1
+        plain = ("",) if layout.mapped else (taken_for(case, layout), "Autodiff")
         for name, way in WAYS.items():
             group = "scan" if name == "Autodiff" else "ours"
             build = by_optax(way_model(case, way), layout=layout)
-            named, comes = layout.named(name), is_one and name in plain
+            named, comes = layout.named(name), name in plain
             found.append(Trainer(named, group, layout, build, comes))
         for net in nets:
             if net.cell is None and (is_one or layout.mapped):

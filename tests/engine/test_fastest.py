@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec as P
 from meshes import made_for
 
 import scanrnn as sr
-from scanrnn.engine.fastest import CHEAP, FEW_FLOATS, LONG_TAPE
+from scanrnn.engine.fastest import CHEAP, CHEAP_CUT, FEW_FLOATS, LONG_TAPE
 
 
 def chosen(cell, batch, length=100, inputs=8):
@@ -50,18 +50,32 @@ def test_the_columns_of_tokens_are_no_product():
     assert sr.Fastest().choose(cell, params, tokens) == sr.Recomputed()
 
 
-def test_where_jit_spreads_the_batch_nothing_is_made_again():
+@pytest.mark.parametrize(
+    ("steps", "inputs", "processes", "ways"),
+    [  # tapes of 5H floats: 30,000 steps of 4 sequences are 46 MiB
+        (100, 8, 1, (sr.Recomputed(), sr.Stored())),
+        (30_000, 8, 1, (sr.Recomputed(), sr.Recomputed())),
+        (10_000, 8, 1, (sr.Recomputed(), sr.Stored())),
+        (30_000, 8, 2, (sr.Recomputed(), sr.Stored())),
+        (30_000, CHEAP_CUT * 5 // 3 - 20, 1, (sr.Stored(), sr.Recomputed())),
+        (30_000, CHEAP_CUT * 5 // 3 - 19, 1, (sr.Stored(), sr.Stored())),
+    ],
+)
+def test_where_jit_spreads_the_batch_long_tapes_are_made_again(
+    steps, inputs, processes, ways, monkeypatch
+):
+    monkeypatch.setattr(jax, "process_count", lambda: processes)
     cell, taken = sr.gru(20), []
-    params, xs = cell.init(jax.random.key(0), 8), jnp.ones((100, 4, 8))
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), inputs, jnp.float32))
 
     def run(params, xs):
         taken.append(sr.Fastest().choose(cell, params, xs))
-        return sr.unroll(cell, params, xs).outputs
 
     for devices in (1, 2):
         spread = NamedSharding(jax.make_mesh((devices,), ("i",)), P(None, "i"))
-        jax.jit(run).lower(params, jax.device_put(xs, spread))
-    assert taken == [sr.Recomputed(), sr.Stored()]
+        xs = jax.ShapeDtypeStruct((steps, 4, inputs), jnp.float32, sharding=spread)
+        jax.jit(run).lower(params, xs)
+    assert tuple(taken) == ways
 
 
 def test_a_step_that_cannot_be_batched_is_kept():

@@ -12,8 +12,13 @@ In both the product must be cheap beside the tape that it saves. So
     Recomputed   where there is a tape, its product takes `CHEAP` multiplications for
                  each float of the tape at most, and a step has drives of `FEW_FLOATS`
                  at most, of the whole batch, or all steps tapes of `LONG_TAPE` bytes
-    Stored       elsewhere, and where the batch is spread over devices by ``jit``: there
-                 a block of `Recomputed` would have a collective of its own
+    Stored       elsewhere
+
+Where ``jit`` spreads the batch over devices, a block of `Recomputed` has a collective
+of its own, and `Stored` has none in a loop but keeps what all steps add until the end.
+On the cores of one process that memory costs more than the collectives: `Recomputed`
+where the tapes have `LONG_TAPE_CUT` bytes and the product takes `CHEAP_CUT`, else
+`Stored`; among several processes always `Stored`.
 
 On a GPU every leaf that is written is a launch, and products are cheap: `Recomputed`.
 A TPU's compiler lays out what is made of many steps at once with the batch outermost,
@@ -44,6 +49,8 @@ from .ways import ByHand, Checkpointed, Recomputed, Stored
 FEW_FLOATS = 400
 LONG_TAPE = 12 * 2**20
 CHEAP = 100
+LONG_TAPE_CUT = 24 * 2**20
+CHEAP_CUT = 300
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,14 +102,17 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
     if is_accelerated(task):
         return launches(task) and _can_be_batched(cell, task)
     drives = floats_of_drive(cell, task)
-    if is_spread(task) or not is_number(drives):
+    is_cut = is_spread(task)
+    if not is_number(drives) or (is_cut and jax.process_count() > 1):
         return False
+    cheap, long = (CHEAP_CUT, LONG_TAPE_CUT) if is_cut else (CHEAP, LONG_TAPE)
     floats_of_step = sum(leaf.size for leaf in leaves)
-    if _multiplications(program.jaxpr) > CHEAP * floats_of_step:
+    if _multiplications(program.jaxpr) > cheap * floats_of_step:
         return False
     bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
-    is_long = is_number(task.length) and task.length * bytes_of_step >= LONG_TAPE
-    return (drives <= FEW_FLOATS or is_long) and _can_be_batched(cell, task)
+    is_long = is_number(task.length) and task.length * bytes_of_step >= long
+    is_small = drives <= FEW_FLOATS and not is_cut
+    return (is_small or is_long) and _can_be_batched(cell, task)
 
 
 def _can_be_batched(cell: Cell, task: Task) -> bool:
