@@ -119,17 +119,23 @@ def test_beside_formulas_a_slip_of_the_loop_is_found():
     assert any("overwrite" in name for name in first.names)
 
 
-def test_a_slope_once_more_in_all_leaves_but_the_carry_is_found():
+@pytest.mark.parametrize(
+    ("factor", "named"),
+    [
+        (lambda a: 1 - a**2, "dx, dWax, dWaa, dba: one factor too many, 1 - a ** 2"),
+        (lambda a: (1 - a) ** 2, "dxt, dWax, dWaa, dba: "),  # by no edit, but a formula
+    ],
+)
+def test_a_factor_in_all_leaves_but_the_carry_is_found(factor, named):
     def rnn_backward(da, caches):
         caches, x = caches
         carry, leaves = 0, dict.fromkeys(("dWax", "dWaa", "dba"), 0)
         dx = np.zeros((len(x), *da.shape[1:]))
         for t in reversed(range(da.shape[2])):
             a_next, a_prev, xt, p = caches[t]
-            slope = 1 - a_next**2
-            dz = (da[:, :, t] + carry) * slope
+            dz = (da[:, :, t] + carry) * (1 - a_next**2)
             carry = p["Waa"].T @ dz
-            late = dz * slope
+            late = dz * factor(a_next)
             dx[:, :, t] = p["Wax"].T @ late
             leaves["dWax"] = leaves["dWax"] + late @ xt.T
             leaves["dWaa"] = leaves["dWaa"] + late @ a_prev.T
@@ -138,7 +144,7 @@ def test_a_slope_once_more_in_all_leaves_but_the_carry_is_found():
 
     first = grade(rnn_backward, "rnn_backward").suspicions[0]
     assert first.score == 1
-    assert first.names[0].startswith("dxt, dWax, dWaa, dba: ")
+    assert first.names[0].startswith(named)
 
 
 def test_what_is_no_formula_of_the_cache_is_not_made_up(monkeypatch):
