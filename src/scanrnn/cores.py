@@ -5,7 +5,8 @@ of a CPU walk two halves of a batch side by side. So a step is compiled for as m
 devices as there are cores, its batch cut over them and its params whole on each. It is
 the same program for the whole batch: a mean stays the mean of all, what is drawn at
 random is drawn for all, and the gradients are joined where the batch is summed over,
-outside every loop (`engine/products.py`).
+outside of every loop over steps (`engine/products.py`): once, or once for a block of
+many steps where `Fastest` makes long tapes again.
 """
 
 import contextlib
