@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from pairs import each
 
 from scanrnn.verify import grade
 from scanrnn.verify.grading import candidates, suspects
@@ -86,8 +87,10 @@ def lost_parentheses(da, dc, dc_next, cache):
     )
 
 
-@pytest.mark.parametrize("gates", [four_slips, streams_apart, sums, lost_parentheses])
-@pytest.mark.parametrize("one_step", [True, False])
+@pytest.mark.parametrize(
+    ("gates", "one_step"),
+    each([four_slips, streams_apart, sums, lost_parentheses], [True, False]),
+)
 def test_several_slips_in_the_gates_are_named(gates, one_step, monkeypatch):
     runs = []
     described = candidates._suspicion
