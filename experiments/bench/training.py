@@ -104,11 +104,13 @@ def find(case: Case, plan: Plan) -> tuple[list[Trainer], dict[str, str]]:
     found = []
     for layout in layouts(case, plan, is_ours=True):
         is_one = layout.devices == 1
-        plain = ("",) if layout.mapped else (taken_for(case, layout), "Autodiff")
+        comes_so = {"Autodiff"} if is_one else set()
+        if not layout.mapped:
+            comes_so.add(taken_for(case, layout))
         for name, way in WAYS.items():
             group = "scan" if name == "Autodiff" else "ours"
             build = by_optax(way_model(case, way), layout=layout)
-            named, comes = layout.named(name), name in plain
+            named, comes = layout.named(name), name in comes_so
             found.append(Trainer(named, group, layout, build, comes))
         for net in nets:
             if net.cell is None and (is_one or layout.mapped):
