@@ -14,18 +14,18 @@ def reshaped(known: Function, node: Any, line: Any) -> Iterator[Change]:
     if not over_time(known, node, line):
         return
     x = node.id
-    first, *others = (f"{x}.shape[{axis}]" for axis in range(3))
+    rows, examples, steps = (f"{x}.shape[{axis}]" for axis in range(3))
     for words, what, cost in (
         (f"np.swapaxes({x}, 1, 2).reshape({x}.shape)", "examples and steps", 1.3),
         (
-            f"np.swapaxes({x}.reshape({first}, {others[1]}, {others[0]}), 1, 2)",
+            f"np.swapaxes({x}.reshape({rows}, {steps}, {examples}), 1, 2)",
             "steps and examples",
             1.3,
         ),
         (f"np.moveaxis({x}, 0, 2).reshape({x}.shape)", "the first axis", 1.4),
         (f"np.moveaxis({x}, 2, 0).reshape({x}.shape)", "the last axis", 1.4),
         (
-            f"np.moveaxis({x}.reshape({others[1]}, {first}, {others[0]}), 0, 2)",
+            f"np.moveaxis({x}.reshape({steps}, {rows}, {examples}), 0, 2)",
             "the steps to the front",
             1.4,
         ),

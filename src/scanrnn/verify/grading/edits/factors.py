@@ -76,13 +76,10 @@ def too_many(known: Function, node: Any, line: Any) -> Iterator[Change]:
 
 def afterwards(known: Function, node: Any, line: Any) -> Iterator[Change]:
     """A slope more in the gradient of all steps, when the loop is done."""
-    if not over_time(known, node, line) or node.id != "dz":
-        return
-    for states in ("a", "h"):
-        if known.shapes.get(states) == known.shapes[node.id]:
-            slope = minus(number(1), power(name(states)))
-            what = f"one factor too many, {text(slope)}, when the loop is done"
-            yield Change(times(node, slope), "added", what, 1.3, what)
+    if over_time(known, node, line) and node.id == "dz" and "a" in known.like("dz"):
+        slope = minus(number(1), power(name("a")))
+        what = f"one factor too many, {text(slope)}, when the loop is done"
+        yield Change(times(node, slope), "added", what, 1.3, what)
 
 
 def operand(known: Function, node: Any, line: Any) -> Iterator[Change]:
