@@ -3,6 +3,7 @@
     pip install "scanrnn[bench]"
     python experiments/floor.py                     # 20 s a case, of 33
     python experiments/floor.py --cells lstm --sizes 100x32x64x128
+    python experiments/floor.py --cells lstm --devices 2    # with sr.on_all_cores
 
 Whatever a program is that unrolls a cell and differentiates it, it makes these parts,
 and the recurrence lets the first of them not be made side by side with anything:
@@ -14,13 +15,20 @@ and the recurrence lets the first of them not be made side by side with anything
 * slopes: the activations, once.
 
 Each part is a program of its own without anything else, and takes turns with ours, as
-it comes, and with the scans and libraries of JAX, as they come. The floor is their sum.
-JAX / floor is then the most by which anybody could be faster than the best of JAX with
-one device and the products of XLA. Beside it, not in the sum, since they overlap with
-products: the bytes that must move, at the rate of a large copy.
+it comes, and with the scans and libraries of JAX and with torch, as they come. The
+floor is their sum. JAX / floor is then the most by which anybody could be faster than
+the best of JAX with one device and the products of XLA, and torch / floor than torch.
+Beside it, not in the sum, since they overlap with products: the bytes that must move,
+at the rate of a large copy.
+
+With several devices ours is `sr.on_all_cores`, every device makes its share of all
+parts at the same time as the others, and nobody waits: sums over the batch stay apart.
+The others are as they are with one.
 """
 
+import functools
 import statistics
+from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple
 
 import jax
@@ -28,8 +36,9 @@ import jax.numpy as jnp
 import numpy as np
 import typer
 from bench import peers
+from bench import torch as by_torch
 from bench.cases import GATES, Case, draw
-from bench.contestants import Contestant, Ready
+from bench.contestants import BATCH, Contestant, Layout, Ready, mesh_of
 from bench.nets import contestant
 from bench.options import cases_of, names_of
 from bench.ours import ours
@@ -37,6 +46,8 @@ from bench.scans import scan
 from bench.timing import take_turns
 from devices.peaks import Peaks, bound_ms, measure
 from jax import Array, lax
+from jax.sharding import NamedSharding
+from jax.sharding import PartitionSpec as P
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
@@ -57,6 +68,7 @@ class Floor(NamedTuple):
     parts: dict[str, float]
     ours: float
     theirs: float  # of the fastest of JAX
+    torch: float | None = None
 
     @property
     def least(self) -> float:
@@ -90,8 +102,8 @@ def slopes(drives: Array) -> Array:
     return jnp.tanh(drives)
 
 
-def parts_of(case: Case) -> dict[str, Ready]:
-    """Every part alone, compiled."""
+def parts_of(case: Case, layout: Layout = Layout()) -> dict[str, Ready]:
+    """Every part alone, compiled; of several devices each has its share of the rows."""
     problem, rng = draw(case), np.random.default_rng(1)
     dtype = jnp.dtype(case.dtype)
     steps, wide = case.T * case.B, GATES[case.cell] * case.H
@@ -102,20 +114,41 @@ def parts_of(case: Case) -> dict[str, Ready]:
     w_x, w_h = map(jnp.asarray, (problem.params.w_x, problem.params.w_h))
     shape = (steps,) if case.tokens else (steps, case.X)
     xs = jnp.asarray(problem.xs).reshape(shape)
+    rows, whole = P(BATCH), P()
+    ready = functools.partial(_ready, layout)
+    loops = functools.partial(in_loops, length=case.T)
+    exponents = drawn(steps * SLOPES[case.cell] * case.H)
     return {
-        NOTHING: _ready(jax.jit(lambda x: x + 1), drawn(1)),
-        "in loops": _ready(
-            jax.jit(in_loops, static_argnums=3),
-            *(drawn(case.B, case.H), w_h, drawn(case.B, wide), case.T),
+        NOTHING: ready(lambda x: x + 1, (rows, drawn(layout.devices))),
+        "in loops": ready(
+            loops,
+            (rows, drawn(case.B, case.H)),
+            (whole, w_h),
+            (rows, drawn(case.B, wide)),
         ),
-        "large": _ready(
-            jax.jit(large), xs, w_x, drawn(steps, case.H), drawn(steps, wide)
+        "large": ready(
+            large,
+            (rows, xs),
+            (whole, w_x),
+            (rows, drawn(steps, case.H)),
+            (rows, drawn(steps, wide)),
         ),
-        "slopes": _ready(jax.jit(slopes), drawn(steps * SLOPES[case.cell] * case.H)),
+        "slopes": ready(slopes, (rows, exponents)),
     }
 
 
-def _ready(function: Any, *args: Any) -> Ready:
+def _ready(
+    layout: Layout, function: Callable[..., Any], *given: tuple[P, Array]
+) -> Ready:
+    specs, args = zip(*given, strict=True)
+    if layout.devices > 1:
+        mesh = mesh_of(layout)
+        function = jax.shard_map(
+            function, mesh=mesh, in_specs=specs, out_specs=P(BATCH)
+        )
+        args = [jax.device_put(arg, NamedSharding(mesh, spec)) for spec, arg in given]
+    function = jax.jit(function)
+
     def call() -> Any:
         return jax.block_until_ready(function(*args))
 
@@ -123,20 +156,29 @@ def _ready(function: Any, *args: Any) -> Ready:
     return Ready(call, call, None, None)
 
 
-def as_they_come(case: Case) -> tuple[Contestant, list[Contestant]]:
-    """Ours with nothing set; the scans and the libraries of JAX with nothing set."""
-    (mine,) = (one for one in ours(case) if one.as_it_comes)
+def as_they_come(
+    case: Case, layout: Layout = Layout()
+) -> tuple[Contestant, list[Contestant], list[Contestant]]:
+    """Ours with nothing set; the scans and libraries of JAX; torch where it is."""
+    (mine,) = (one for one in ours(case, layout) if one.as_it_comes)
     nets, _ = peers.find(case)
     theirs = [scan(case, hoisted=hoisted) for hoisted in (False, True)]
     theirs += [contestant(case, net) for net in nets]
-    return mine, [one for one in theirs if one.as_it_comes and not one.differs]
+    theirs = [one for one in theirs if one.as_it_comes and not one.differs]
+    try:
+        return mine, theirs, by_torch.contestants(case)
+    except ImportError:
+        return mine, theirs, []
 
 
-def measured(case: Case, seconds: float) -> Floor:
+def measured(case: Case, seconds: float, devices: int = 1) -> Floor:
     """The parts and everybody, in turns."""
-    mine, theirs = as_they_come(case)
+    layout = Layout(1 if case.B % devices else devices)
+    mine, theirs, torch = as_they_come(case, layout)
     problem = draw(case)
-    ready = parts_of(case) | {one.name: one.build(problem) for one in (mine, *theirs)}
+    ready = parts_of(case, layout) | {
+        one.name: one.build(problem) for one in (mine, *theirs, *torch)
+    }
     spreads = take_turns(ready, seconds=seconds, rounds=3)
     jax.clear_caches()
     ms = {name: spread.ms - spreads[NOTHING].ms for name, spread in spreads.items()}
@@ -145,36 +187,46 @@ def measured(case: Case, seconds: float) -> Floor:
         {name: ms[name] for name in PARTS},
         ms[mine.name],
         min(ms[one.name] for one in theirs),
+        min((ms[one.name] for one in torch), default=None),
     )
 
 
-def told(floors: list[Floor], peaks: Peaks) -> Table:
+def told(floors: list[Floor], peaks: Peaks, devices: int = 1) -> Table:
     """A row for each case; below it the geometric means."""
-    table = Table(title="value and gradient, one device, ms")
-    columns = ("case", "ours", *PARTS, "floor", "bytes")
-    for column in (*columns, "ours / floor", "JAX / floor", "JAX / ours"):
+    table = Table(title=f"value and gradient, {devices} device(s), ms")
+    ratios = [ratios_of(of) for of in floors]
+    columns = ("case", "ours", *PARTS, "floor", "bytes", "JAX", "torch")
+    for column in (*columns, *ratios[0]):
         table.add_column(column, justify="left" if column == "case" else "right")
-    for of in floors:
+    for of, found in zip(floors, ratios, strict=True):
         bytes_ms = bound_ms(of.case, peaks._replace(flop={of.case.dtype: np.inf}))
-        times = (of.ours, *of.parts.values(), of.least, bytes_ms)
+        times = (of.ours, *of.parts.values(), of.least, bytes_ms, of.theirs, of.torch)
         table.add_row(
             of.case.key,
-            *(f"{ms:.3g}" for ms in times),
-            *(f"{ratio:.2f}" for ratio in ratios(of)),
+            *("" if ms is None else f"{ms:.3g}" for ms in times),
+            *("" if ratio is None else f"{ratio:.2f}" for ratio in found.values()),
         )
-    means = [
-        statistics.geometric_mean(column)
-        for column in zip(*map(ratios, floors), strict=True)
+    known = [
+        [row[name] for row in ratios if row[name] is not None] for name in ratios[0]
     ]
+    means = [f"{statistics.geometric_mean(row):.2f}" if row else "" for row in known]
     table.add_section()
-    blank = [""] * (len(table.columns) - 1 - len(means))
-    table.add_row("geometric mean", *blank, *(f"{mean:.2f}" for mean in means))
+    table.add_row("geometric mean", *[""] * (len(columns) - 1), *means)
     return table
 
 
-def ratios(of: Floor) -> tuple[float, float, float]:
-    """Ours and the best of JAX in floors, and what ours is faster by."""
-    return of.ours / of.least, of.theirs / of.least, of.theirs / of.ours
+def ratios_of(of: Floor) -> dict[str, float | None]:
+    """Everybody in floors, and what ours is faster by."""
+    pairs = {
+        "ours / floor": (of.ours, of.least),
+        "JAX / floor": (of.theirs, of.least),
+        "JAX / ours": (of.theirs, of.ours),
+        "torch / floor": (of.torch, of.least),
+        "torch / ours": (of.torch, of.ours),
+    }
+    return {
+        name: None if one is None else one / by for name, (one, by) in pairs.items()
+    }
 
 
 def main(
@@ -183,16 +235,19 @@ def main(
         str, typer.Option(help="Such as 100x32x64x128,100x32xV65x128; all if empty.")
     ] = "",
     seconds: Annotated[float, typer.Option(min=0, help="For each case.")] = 2.0,
+    devices: Annotated[int, typer.Option(min=1, help="CPU devices.")] = 1,
 ) -> None:
     """Prints the floor of every case and how far above it one is."""
+    if devices > 1:
+        jax.config.update("jax_num_cpu_devices", devices)
     chosen = cases_of(names_of(cells, tuple(CELLS), "cells"), sizes, quick=False)
     cases = [case for case in chosen if case.dtype == "float32"]
     floors = [
-        measured(case, seconds)
+        measured(case, seconds, devices)
         for case in track(cases, "cases", console=console, transient=True)
     ]
     peaks = measure(sorted({case.dtype for case in cases}))
-    console.print(told(floors, peaks))
+    console.print(told(floors, peaks, devices))
 
 
 app = typer.Typer(add_completion=False)

@@ -508,10 +508,19 @@ MUTANTS = {
     ),
     "a spread batch is collected block by block": Mutant(
         "engine/ways.py",
-        "return length if is_short or is_spread(task) else",
-        "return 4 if is_spread(task) else",
+        "return length if is_short or is_joined else",
+        "return 4 if is_joined else",
         cell="gru",
         option="auto",
+        judge="sharded",
+    ),
+    "of a cut batch one part alone is summed": Mutant(
+        "engine/parts.py",
+        "lambda d: d.sum(0)",
+        "lambda d: d[0]",
+        cell="gru",
+        option="explicit",
+        way="recomputed",
         judge="sharded",
     ),
     # Feedback.

@@ -5,13 +5,13 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from jax import Array
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import NamedSharding
 from shared.study import CELLS
 
 import scanrnn as sr
 
 from .cases import Case
-from .contestants import Contestant, Layout, Loss, by_jax
+from .contestants import Contestant, Layout, Loss, batch_at, by_jax, mesh_of
 
 WAYS: dict[str, sr.Backward] = {
     "Stored": sr.Stored(),
@@ -52,8 +52,7 @@ def taken_for(case: Case, layout: Layout = Layout()) -> str:
         found.append(type(sr.Fastest().choose(cell, params, xs)).__name__)
 
     if layout.devices > 1 and not layout.mapped:
-        mesh = jax.make_mesh((layout.devices,), ("i",))
-        cut = NamedSharding(mesh, PartitionSpec(None, "i"))
+        cut = NamedSharding(mesh_of(layout), batch_at(1))
         xs = jax.ShapeDtypeStruct(xs.shape, xs.dtype, sharding=cut)
     jax.jit(choose).lower(params, xs)
     return found[0]

@@ -4,9 +4,8 @@ XLA gives the products of a loop over time one core, unless they are large; two 
 of a CPU walk two halves of a batch side by side. So a step is compiled for as many
 devices as there are cores, its batch cut over them and its params whole on each. It is
 the same program for the whole batch: a mean stays the mean of all, what is drawn at
-random is drawn for all, and the gradients are joined where the batch is summed over,
-outside of every loop over steps (`engine/products.py`): once, or once for a block of
-many steps where `Fastest` makes long tapes again.
+random is drawn for all, and the gradients are joined where the batch is summed over:
+once, behind every loop (`engine/parts.py`).
 """
 
 import contextlib
@@ -19,9 +18,8 @@ import jax
 import jax.numpy as jnp
 from jax.sharding import AxisType, Mesh, NamedSharding, PartitionSpec
 
+from .engine.mesh import CORES
 from .engine.values import shown, whole_number
-
-BATCH = "batch"  # the axis of the mesh
 
 Axes: TypeAlias = Any  # an int or None, or a pytree of them
 
@@ -98,7 +96,7 @@ def _mesh(count: int | None) -> Mesh:
             "call sr.on_all_cores before anything is computed, or begin the program "
             f'with jax.config.update("jax_num_cpu_devices", {wanted})'
         )
-    return Mesh(found[: count or len(found)], (BATCH,), axis_types=(AxisType.Auto,))
+    return Mesh(found[: count or len(found)], (CORES,), axis_types=(AxisType.Auto,))
 
 
 def _make_devices(count: int) -> None:
@@ -125,9 +123,12 @@ def _put(mesh: Mesh, axis: int | None, leaf: Any) -> Any:
     leaf = leaf if isinstance(leaf, jax.Array) else jnp.asarray(leaf)
     spec = PartitionSpec()
     if axis is not None:
-        spec = PartitionSpec(*(None,) * _cut(mesh.size, axis, leaf), BATCH)
+        spec = PartitionSpec(*(None,) * _cut(mesh.size, axis, leaf), CORES)
     sharding = NamedSharding(mesh, spec)
-    if leaf.sharding.is_equivalent_to(sharding, leaf.ndim):
+    own: Any = leaf.sharding
+    # The engine knows this mesh (`engine/parts.py`), and no other that cuts alike.
+    lies_there = getattr(own, "mesh", None) == mesh
+    if lies_there and own.is_equivalent_to(sharding, leaf.ndim):
         return leaf
     return jax.device_put(leaf, sharding)
 

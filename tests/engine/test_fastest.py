@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from by_numpy import by_numpy
 from cases import assert_close
-from jax.sharding import NamedSharding
+from jax.sharding import AxisType, NamedSharding
 from jax.sharding import PartitionSpec as P
 from meshes import made_for
 
@@ -72,10 +72,42 @@ def test_where_jit_spreads_the_batch_long_tapes_are_made_again(
         taken.append(sr.Fastest().choose(cell, params, xs))
 
     for devices in (1, 2):
-        spread = NamedSharding(jax.make_mesh((devices,), ("i",)), P(None, "i"))
+        mesh = jax.make_mesh((devices,), ("i",), axis_types=(AxisType.Auto,))
+        spread = NamedSharding(mesh, P(None, "i"))
         xs = jax.ShapeDtypeStruct((steps, 4, inputs), jnp.float32, sharding=spread)
         jax.jit(run).lower(params, xs)
     assert tuple(taken) == ways
+
+
+@pytest.mark.parametrize(
+    ("axis", "kind"), [("cores", AxisType.Auto), ("i", AxisType.Explicit)]
+)
+@pytest.mark.parametrize(
+    ("steps", "batch", "units", "way"),
+    [
+        (100, FEW_FLOATS // 60, 20, sr.Recomputed()),  # drives of 60 floats
+        (100, FEW_FLOATS // 60 + 1, 20, sr.Stored()),
+        (LONG_TAPE // 3200, 8, 20, sr.Stored()),  # tapes of 100 floats
+        (LONG_TAPE // 3200 + 1, 8, 20, sr.Recomputed()),
+        (LONG_TAPE // 3200 + 1, 8, CHEAP * 2, sr.Stored()),  # dear to make again
+    ],
+)
+def test_where_the_cut_is_known_a_part_is_what_a_batch_is_on_one_device(
+    axis, kind, steps, batch, units, way
+):
+    cell, taken = sr.gru(units), []
+    params = jax.eval_shape(lambda: cell.init(jax.random.key(0), 8, jnp.float32))
+
+    def run(params, xs):
+        taken.append(sr.Fastest().choose(cell, params, xs))
+
+    for devices in (1, 2):
+        mesh = jax.make_mesh((devices,), (axis,), axis_types=(kind,))
+        cut = NamedSharding(mesh, P(None, axis))
+        shape = steps, batch * devices, 8
+        xs = jax.ShapeDtypeStruct(shape, jnp.float32, sharding=cut)
+        jax.jit(run).lower(params, xs)
+    assert taken == [way, way]
 
 
 def test_a_step_that_cannot_be_batched_is_kept():

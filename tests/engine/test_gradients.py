@@ -27,7 +27,7 @@ def oracle(cell, option):
 class InBlocks(sr.Stored):
     """`Stored` as it walks long sequences: in blocks, and 4 does not divide T."""
 
-    def block_size(self, cell, task):
+    def block_size(self, cell, task, parts):
         return 4
 
 

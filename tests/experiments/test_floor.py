@@ -32,17 +32,26 @@ def test_what_is_told_is_the_sum_of_the_parts_and_the_ratios():
     parts = dict(zip(floor.PARTS, (1.0, 2.0, 1.0), strict=True))
     of = floor.Floor(CASE, parts, ours=6.0, theirs=12.0)
     assert of.least == 4
-    assert floor.ratios(of) == (1.5, 3, 2)
-    table = floor.told([of], Peaks({"float32": 1e9}, bytes=1e9, step_s=1e-6))
-    assert [list(column.cells)[-1] for column in table.columns][-3:] == [
-        *("1.50", "3.00", "2.00")
-    ]
+    assert list(floor.ratios_of(of).values()) == [1.5, 3, 2, None, None]
+    peaks = Peaks({"float32": 1e9}, bytes=1e9, step_s=1e-6)
+    table = floor.told([of, of._replace(torch=3.0)], peaks)
+    rows = [list(column.cells) for column in table.columns[-5:]]
+    assert [row[0] for row in rows] == ["1.50", "3.00", "2.00", "", ""]
+    assert [row[-1] for row in rows] == ["1.50", "3.00", "2.00", "0.75", "0.50"]
+
+
+def test_of_several_devices_each_makes_its_share_and_waits_for_none():
+    case = CASE._replace(B=4)
+    for name, part in floor.parts_of(case, floor.Layout(2)).items():
+        made = jax.tree.leaves(part.answer())
+        assert {len(leaf.sharding.device_set) for leaf in made} == {2}, name
 
 
 @pytest.mark.exhaustive
 def test_a_case_from_end_to_end(monkeypatch):
     monkeypatch.setattr(floor, "cases_of", lambda *args, **kwargs: [CASE])
     monkeypatch.setattr(floor.peers, "find", lambda case: ([], {}))
+    monkeypatch.setattr(floor.by_torch, "contestants", lambda case: [])
     done = CliRunner().invoke(floor.app, ["--cells", "lstm", "--seconds", "0"])
     assert done.exit_code == 0, done.output
     assert "lstm" in done.output and "geometric" in done.output

@@ -12,8 +12,8 @@ SOURCE = pathlib.Path(sr.__file__).parent
 # Lowest first: a module imports only from rows above its own.
 ORDER = [
     {"pages", "made", "engine.values", "engine.platform", "engine.columns"},
-    {"cell", "cores", "engine.products", "engine.mesh"},
-    {"cells.gates", "engine.arrays"},
+    {"cell", "engine.products", "engine.mesh"},
+    {"cells.gates", "engine.arrays", "cores"},
     {"cells.rnn", "cells.gru_reset_before", "cells.lstm", "cells.min_gru", "cells.lru"},
     {"cells.gru", "cells.ind_rnn", "cells.min_lstm"},
     {
@@ -24,7 +24,7 @@ ORDER = [
         "engine.operands",
     },
     {"engine.scan"},
-    {"engine.sizes", "engine.asked"},
+    {"engine.sizes", "engine.asked", "engine.parts"},
     {"engine.ways"},
     {
         *("engine.forward", "engine.operands", "engine.recurrences"),

@@ -2,12 +2,14 @@
 
 import subprocess
 import sys
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from cases import T, assert_close
+from cases import WAYS, T, assert_close
+from pairs import pairs
 from programs import loop_depths
 
 import scanrnn as sr
@@ -44,10 +46,54 @@ def steps(step, count=3):
     return params, value
 
 
+def compiled(step, axes, devices, *arguments):
+    """What `sr.on_all_cores` runs."""
+    placed = sr.on_all_cores(lambda *given: given, axes, devices=devices)(*arguments)
+    return jax.jit(step).lower(*placed).compile()
+
+
 def test_the_numbers_are_those_of_one_device():
     on_cores = sr.on_all_cores(train_step, AXES, devices=4, donate_argnums=(0, 1))
     assert_close(steps(on_cores), steps(jax.jit(train_step)), steps=9 * T)
     assert on_cores.__name__ == "train_step"
+
+
+class Leaky(NamedTuple):
+    w: jax.Array
+
+
+def leaky(params, h, x):
+    h = 0.9 * h + jnp.tanh(x @ params.w)
+    return h, h
+
+
+def leaky_init(key, input_size, dtype=None):
+    return Leaky(jax.random.normal(key, (input_size, H), dtype))
+
+
+DERIVED = sr.derive(leaky, init=leaky_init)
+
+
+@pytest.mark.parametrize(("cell", "way"), pairs([sr.lstm(H), sr.gru(H), DERIVED], WAYS))
+def test_gradients_of_blocks_are_joined_behind_the_last(cell, way):
+    """But for a cell that was derived: its program has the size of the batch in it."""
+    _, _, xs, batch = problem()
+    params = cell.init(jax.random.key(0), X)
+
+    def gradient(backward):
+        def loss(params, xs, lengths):
+            start = jnp.zeros((B, H)) if cell.enter else cell.start(B)
+            run = sr.unroll(cell, params, xs, start, lengths=lengths, backward=backward)
+            return jnp.mean(run.outputs**2)
+
+        return jax.grad(loss, (0, 1))
+
+    step = gradient(WAYS[way](sr))
+    axes, arguments = (None, 1, 0), (params, xs, batch["lengths"])
+    found = sr.on_all_cores(step, axes, devices=4)(*arguments)
+    assert_close(found, jax.jit(gradient(sr.Autodiff()))(*arguments))
+    hlo = compiled(step, axes, 4, *arguments).as_text()
+    assert max(loop_depths(hlo)) == (1 if cell.enter and way != "stored" else 0)
 
 
 def test_every_device_has_its_part_and_no_loop_waits_for_another():
@@ -67,6 +113,20 @@ def test_every_device_has_its_part_and_no_loop_waits_for_another():
     depths = loop_depths(jax.jit(step).lower(params, cut).compile().as_text())
     assert depths and max(depths) == 0
     assert jax.tree.structure(d_params) == jax.tree.structure(params)
+
+
+def test_stored_collects_in_blocks_as_on_one_device():
+    """So it keeps no delta of every step, which would be half as much memory again."""
+    cell = sr.lstm(64)
+    params, xs = cell.init(jax.random.key(0), 8), jnp.ones((512, 32, 8))
+
+    def outputs(params, xs):
+        return jnp.sum(sr.unroll(cell, params, xs, backward=sr.Stored()).outputs)
+
+    step = jax.grad(outputs)
+    of_each = compiled(step, (None, 1), 2, params, xs).memory_analysis()
+    of_one = jax.jit(step).lower(params, xs[:, :16]).compile().memory_analysis()
+    assert of_each.temp_size_in_bytes < 1.1 * of_one.temp_size_in_bytes
 
 
 def test_an_argument_that_lies_there_is_not_moved():

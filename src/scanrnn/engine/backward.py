@@ -28,6 +28,7 @@ from .forward import forward, handed_out, values
 from .linearized import by_tangents
 from .mesh import lie_like, vary_along, varying_axes
 from .parallel import in_parallel
+from .parts import collect, joined, parts_of, zeros_of_each
 from .platform import is_accelerated
 from .products import wide
 from .scan import Course, Sequence, Task, prepared, run
@@ -66,7 +67,7 @@ def states_of(
         return by_tangents(cell, backward.of, course, task)
     if isinstance(backward, Parallel):
         return in_parallel(cell, backward, course, task)
-    return _by_hand(cell, backward, course, task)
+    return _by_hand(cell, backward, course._replace(parts=parts_of(cell, task)), task)
 
 
 @functools.partial(jax.custom_vjp, nondiff_argnums=(0, 1, 2))
@@ -112,22 +113,28 @@ def _by_hand_backward(
             d_reset_to,
             first=first,
         )
-        more, d_xs = cell.collect(task.params, sequence.xs, states_prev, deltas)  # (4)
+        more, d_xs = collect(
+            cell, parts, task.params, sequence.xs, states_prev, deltas
+        )  # (4)
         more = lie_like(cast_like(more, d_params), d_params)
         d_params = jax.tree.map(lax.add, d_params, more)
         d_xs = lie_like(cast_like(d_xs, sequence.xs), sequence.xs)
         return (d_state, d_reset_to, d_params), d_xs
 
+    size = steps_in_block(cell, way, task, course.parts)
+    parts = course.parts if size < task.length else None  # one block is joined once
     d_state = widen(d_final)
+    d_reset_to, d_params = _zeros(d_state, task)
     carry, d_xs = walk(
         body,
-        (d_state, *_zeros(d_state, task)),
+        (d_state, d_reset_to, zeros_of_each(d_params, parts)),
         task.length,
-        steps_in_block(cell, way, task),
+        size,
         not course.reverse,
         entries,
     )
     d_state, d_reset_to, d_params = carry
+    d_params = lie_like(joined(d_params, parts), task.params)
     return (
         Task(
             as_cotangent(d_params, task.params),

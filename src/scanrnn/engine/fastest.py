@@ -14,11 +14,12 @@ In both the product must be cheap beside the tape that it saves. So
                  at most, of the whole batch, or all steps tapes of `LONG_TAPE` bytes
     Stored       elsewhere
 
-Where ``jit`` spreads the batch over devices, a block of `Recomputed` has a collective
-of its own, and `Stored` has none in a loop but keeps what all steps add until the end.
-On the cores of one process that memory costs more than the collectives: `Recomputed`
-where the tapes have `LONG_TAPE_CUT` bytes and the product takes `CHEAP_CUT`, else
-`Stored`; among several processes always `Stored`.
+Where it is known how the batch is cut over devices (`parts.py`), each does with its own
+part what one device does with a batch. Where the compiler alone knows it, a block of
+`Recomputed` has a collective of its own, and `Stored` has none in a loop but keeps what
+all steps add until the end. On the cores of one process that memory costs more than the
+collectives: `Recomputed` where the tapes have `LONG_TAPE_CUT` bytes and the product
+takes `CHEAP_CUT`, else `Stored`; among several processes always `Stored`.
 
 On a GPU every leaf that is written is a launch, and products are cheap: `Recomputed`.
 A TPU's compiler lays out what is made of many steps at once with the batch outermost,
@@ -40,6 +41,7 @@ from ..cell import Cell, Params
 from .asked import task_of_shapes
 from .blocks import pick
 from .mesh import is_spread
+from .parts import parts_of
 from .platform import is_accelerated, launches
 from .scan import Task
 from .sizes import floats_of_drive, is_number, one_step
@@ -101,17 +103,18 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
         return False
     if is_accelerated(task):
         return launches(task) and _can_be_batched(cell, task)
-    drives = floats_of_drive(cell, task)
-    is_cut = is_spread(task)
+    drives, parts = floats_of_drive(cell, task), parts_of(cell, task)
+    is_cut = parts is None and is_spread(task)
     if not is_number(drives) or (is_cut and jax.process_count() > 1):
         return False
     cheap, long = (CHEAP_CUT, LONG_TAPE_CUT) if is_cut else (CHEAP, LONG_TAPE)
     floats_of_step = sum(leaf.size for leaf in leaves)
     if _multiplications(program.jaxpr) > cheap * floats_of_step:
         return False
-    bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    share = parts.count if parts else 1
+    bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) / share
     is_long = is_number(task.length) and task.length * bytes_of_step >= long
-    is_small = drives <= FEW_FLOATS and not is_cut
+    is_small = drives / share <= FEW_FLOATS and not is_cut
     return (is_small or is_long) and _can_be_batched(cell, task)
 
 

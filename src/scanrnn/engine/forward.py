@@ -23,7 +23,7 @@ def values(
 ) -> tuple[Array | State, State]:
     """What is handed out, and the final state, where nothing is differentiated."""
     # So no more is kept than is handed out.
-    lean = Checkpointed(steps_in_block(cell, way, task))
+    lean = Checkpointed(steps_in_block(cell, way, task, course.parts))
     kept, _, final = forward(cell, lean, course, task)
     return handed_out(kept, course), final
 
@@ -37,7 +37,7 @@ def forward(
     cell: Cell, way: ByHand, course: Course, task: Task
 ) -> tuple[Kept, Blocks, State]:
     """What is kept of every step, the states before every block, the final state."""
-    length, size = task.length, steps_in_block(cell, way, task)
+    length, size = task.length, steps_in_block(cell, way, task, course.parts)
     # One launch in the place of many; a TPU's compiler makes a chain of it. Where a
     # hidden axis may be cut, columns would be gathered to stand side by side.
     in_columns = launches(task) and not is_spread(task)

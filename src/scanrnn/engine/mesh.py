@@ -6,14 +6,39 @@ lies on the mesh, and a zero state made here must carry what the inputs carry.
 """
 
 import contextlib
+import dataclasses
+import math
 from collections.abc import Iterator
 from typing import Any, TypeVar
 
 import jax
 from jax import Array, lax
-from jax.sharding import NamedSharding, PartitionSpec
+from jax.sharding import AbstractMesh, NamedSharding, PartitionSpec
 
 Tree = TypeVar("Tree")
+
+# An automatic axis tells nothing of what it cuts, but for that of `sr.on_all_cores`.
+CORES = "cores"
+
+
+@dataclasses.dataclass(frozen=True)
+class Parts:
+    """A batch that is cut over devices."""
+
+    mesh: AbstractMesh
+    axes: tuple[str, ...]  # of the mesh, along which it is cut
+
+    @property
+    def count(self) -> int:
+        """P."""
+        return math.prod(self.mesh.shape[axis] for axis in self.axes)
+
+    def lying(self, leaf: Array, *spec: Any) -> Array:
+        """The array; where axes are automatic the compiler is told how it lies."""
+        if self.mesh.explicit_axes:  # its type tells it
+            return leaf
+        sharding = NamedSharding(self.mesh, PartitionSpec(*spec))
+        return lax.with_sharding_constraint(leaf, sharding)
 
 
 @contextlib.contextmanager
@@ -61,14 +86,15 @@ def vary_along(tree: Tree, axes: frozenset[str]) -> Tree:
     return jax.tree.map(vary, tree)
 
 
-def zeros_over(length: int, aval: Any) -> Array:
+def zeros_over(length: int, aval: Any, axes: tuple[str, ...] | None = None) -> Array:
     """Zeros (length, *shape), lying on the mesh as a value of the given type does.
 
     Args:
         aval: as `jax.typeof` and the ``out_avals`` of a jaxpr tell it.
+        axes: the explicit ones along which they are cut into ``length``, if they are.
     """
     sharding = aval.sharding
-    spec = PartitionSpec(None, *sharding.spec)
+    spec = PartitionSpec(axes, *sharding.spec)
     explicit = sharding.update(spec=spec) if sharding.mesh.explicit_axes else None
     zeros = lax.full((length, *aval.shape), 0, aval.dtype, sharding=explicit)
     if explicit is not None and jax.typeof(zeros).sharding != explicit:

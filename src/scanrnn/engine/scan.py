@@ -13,7 +13,7 @@ from jax import Array, lax
 
 from ..cell import Cell, Params, State, Tape
 from .blocks import Index, view, write
-from .mesh import is_explicit, lie_like, zeros_over
+from .mesh import Parts, is_explicit, lie_like, zeros_over
 from .told import marked
 from .trees import cast_like, choose, narrow, widen
 
@@ -47,6 +47,7 @@ class Course(NamedTuple):
     reverse: bool = False  # latest step first
     unroll: int = 1  # of lax.scan
     states: bool = False  # hand out the whole states, not their h alone
+    parts: Parts | None = None  # of the batch, if it is cut over devices: `parts.py`
 
     def backwards(self) -> "Course":
         return self._replace(reverse=not self.reverse)

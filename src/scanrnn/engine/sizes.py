@@ -11,6 +11,7 @@ from typing import Any
 import jax
 
 from ..cell import Cell
+from .mesh import Parts
 from .platform import is_accelerated
 from .scan import Task
 
@@ -25,7 +26,9 @@ ROWS_AT_LEAST = 1024
 ACCELERATOR_BLOCK_FLOATS = 2**26
 
 
-def default_block(cell: Cell, task: Task, share: int = 1) -> int:
+def default_block(
+    cell: Cell, task: Task, parts: Parts | None = None, share: int = 1
+) -> int:
     """As many steps as fill the cache, or that part of it which one of so many gets.
 
     About √T of them where B is a symbol.
@@ -33,14 +36,15 @@ def default_block(cell: Cell, task: Task, share: int = 1) -> int:
     length, batch = task.length, batch_of(task)
     if not is_number(floats_of_drive(cell, task)):
         return root_of(length)
-    least = -(-ROWS_AT_LEAST // max(1, batch))
-    steps = max(least, block_floats(task) // floats_of_drive(cell, task))
+    least = -(-ROWS_AT_LEAST * (parts.count if parts else 1) // max(1, batch))
+    steps = max(least, block_floats(task, parts) // floats_of_drive(cell, task))
     return near_divisor(length, -(-steps // share))
 
 
-def block_floats(task: Task) -> int:
-    """How many floats the drives of a block may be."""
-    return ACCELERATOR_BLOCK_FLOATS if is_accelerated(task) else BLOCK_FLOATS
+def block_floats(task: Task, parts: Parts | None = None) -> int:
+    """How many floats the drives of a block may be; every device has its own room."""
+    of_one = ACCELERATOR_BLOCK_FLOATS if is_accelerated(task) else BLOCK_FLOATS
+    return of_one * (parts.count if parts else 1)
 
 
 def floats_of_drive(cell: Cell, task: Task) -> int:

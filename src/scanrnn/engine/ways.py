@@ -19,7 +19,7 @@ from jax import Array
 
 from ..cell import Cell, State, Tape
 from .blocks import Index, view
-from .mesh import is_spread
+from .mesh import Parts, is_spread
 from .scan import Course, Task, run, states_before
 from .sizes import block_floats, default_block, floats_of_drive, is_number, root_of
 from .told import asks_for_before, filled
@@ -70,16 +70,19 @@ class Stored:
     Bytes kept: the outputs and the tapes, T·B·(H + tape), where the tape of `rnn` is
     the output itself, of `gru` 5H (reset before: 6H), of `lstm` 6H.
 
-    Where the batch is spread over devices by ``jit``, the deltas of all steps are
-    collected at once, so that no collective stands in a loop; and so they are where
-    `jax.export` has a symbol for T or B.
+    Where ``jit`` spreads arrays over devices and how the batch is cut is not known
+    (`parts.py`: it is under `on_all_cores`, and where axes are explicit), the deltas of
+    all steps are collected at once, so that no collective stands in a loop; and so they
+    are where `jax.export` has a symbol for T or B.
     """
 
-    def block_size(self, cell: Cell, task: Task) -> int:
+    def block_size(self, cell: Cell, task: Task, parts: Parts | None) -> int:
         length, floats = task.length, floats_of_drive(cell, task)
         # Two blocks would save little memory, and cost a loop around the loops.
-        is_short = not is_number(floats) or length * floats <= 2 * block_floats(task)
-        return length if is_short or is_spread(task) else default_block(cell, task)
+        few = 2 * block_floats(task, parts)
+        is_short = not is_number(floats) or length * floats <= few
+        is_joined = parts is None and is_spread(task)  # in every block, by a collective
+        return length if is_short or is_joined else default_block(cell, task, parts)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), tape)
@@ -121,9 +124,9 @@ class Recomputed:
     def __post_init__(self) -> None:
         _steps(self, "block")
 
-    def block_size(self, cell: Cell, task: Task) -> int:
+    def block_size(self, cell: Cell, task: Task, parts: Parts | None) -> int:
         # A block holds its tapes as well: half of what `Stored` takes.
-        return self.block or default_block(cell, task, share=2)
+        return self.block or default_block(cell, task, parts, share=2)
 
     def stack(self, state: State, tape: Tape) -> Kept:
         return Kept(state.h, state._replace(h=None), None)
@@ -163,7 +166,7 @@ class Checkpointed:
     def __post_init__(self) -> None:
         _steps(self, "every")
 
-    def block_size(self, cell: Cell, task: Task) -> int:
+    def block_size(self, cell: Cell, task: Task, parts: Parts | None) -> int:
         return self.every or root_of(task.length)
 
     def stack(self, state: State, tape: Tape) -> Kept:
@@ -319,10 +322,14 @@ def _hint(way: object) -> str:
     return "; it is a value: add the parentheses" if is_class else ""
 
 
-def steps_in_block(cell: Cell, way: ByHand, task: Task) -> int:
+def steps_in_block(
+    cell: Cell, way: ByHand, task: Task, parts: Parts | None = None
+) -> int:
     """K, from shapes alone; all T of them where T is a symbol (`sizes.py`)."""
     length = task.length
-    return min(way.block_size(cell, task), length) if is_number(length) else length
+    if not is_number(length):
+        return length
+    return min(way.block_size(cell, task, parts), length)
 
 
 def _steps(way: Any, name: str) -> None:

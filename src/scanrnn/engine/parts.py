@@ -1,0 +1,134 @@
+"""`collect` where a batch is cut over devices: each sums what its own part makes.
+
+A gradient of the weights is a sum over the batch, and so over devices. Made whole for
+every block of steps it needs a collective in every block. Made for each part alone,
+with P parts of the batch, one a device::
+
+    d_params[p] = Σ over blocks   collect(params, xs[p], states_prev[p], deltas[p])
+    d_params    = Σ over p        d_params[p]
+
+it needs one, behind the last block. For that the cut has to be known: explicit axes
+tell it by the types of arrays, and of automatic ones that of `sr.on_all_cores`, which
+cuts every batch, by its name. And `collect` has to be a sum over the batch of what it
+makes of each sequence, as `Cell` asks of those that are written by hand; those that are
+derived have the size of the batch in their programs.
+"""
+
+from typing import Any
+
+import jax
+from jax import Array
+from jax.sharding import PartitionSpec
+
+from ..cell import Cell, Delta, Params, State
+from .mesh import CORES, Parts, zeros_over
+from .scan import Task
+
+
+def parts_of(cell: Cell, task: Task) -> Parts | None:
+    """The parts of the batch, where the cut is known and `collect` can be made so."""
+    leaves = jax.tree.leaves(task.sequence.xs)
+    if cell.once is not None or not all(isinstance(leaf, Array) for leaf in leaves):
+        return None
+    mesh = jax.typeof(leaves[0]).sharding.mesh
+    if mesh.are_all_axes_explicit:
+        axes = _axes_that_cut(task)
+    else:
+        axes = (
+            (CORES,) if mesh.axis_names == (CORES,) and mesh.are_all_axes_auto else ()
+        )
+    found = Parts(mesh, axes)
+    sizes = [leaf.shape[1] for leaf in leaves]
+    is_even = all(isinstance(size, int) and size % found.count == 0 for size in sizes)
+    return found if found.count > 1 and is_even else None
+
+
+def _axes_that_cut(task: Task) -> tuple[str, ...]:
+    """The explicit axes along which all inputs are cut, and no weight is."""
+
+    def entries(leaf: Array) -> tuple[Any, ...]:
+        return tuple(jax.typeof(leaf).sharding.spec)
+
+    found = {entries(leaf)[1] for leaf in jax.tree.leaves(task.sequence.xs)}
+    axes = _names(found.pop())
+    of_params = {
+        name
+        for leaf in jax.tree.leaves(task.params)
+        for entry in entries(leaf)
+        for name in _names(entry)
+    }
+    return () if found or of_params & set(axes) else axes
+
+
+def _names(entry: Any) -> tuple[str, ...]:
+    """The mesh axes in an entry of a `PartitionSpec`."""
+    if entry is None:
+        return ()
+    return entry if isinstance(entry, tuple) else (entry,)
+
+
+def collect(
+    cell: Cell,
+    parts: Parts | None,
+    params: Params,
+    xs: Any,
+    states_prev: State,
+    deltas: Delta,
+) -> tuple[Params, Any]:
+    """The cell's, d_params (P, ·) if there are parts."""
+    if parts is None:
+        return cell.collect(params, xs, states_prev, deltas)
+    cut = (_cut(tree, parts) for tree in (xs, states_prev, deltas))
+    of_each = jax.vmap(cell.collect, in_axes=(None, 1, 1, 1), out_axes=(0, 1))
+    d_params, d_xs = of_each(params, *cut)
+    return d_params, _whole(d_xs, parts)
+
+
+def zeros_of_each(zeros: Params, parts: Parts | None) -> Params:
+    """Where d_params are summed: (P, ·) if there are parts, each device with its own.
+
+    Args:
+        zeros: (·), lying as params do.
+    """
+
+    def of_each(leaf: Array) -> Array:
+        assert parts is not None
+        made = zeros_over(parts.count, jax.typeof(leaf), parts.axes)
+        return parts.lying(made, parts.axes)
+
+    return zeros if parts is None else jax.tree.map(of_each, zeros)
+
+
+def joined(d_params: Params, parts: Parts | None) -> Params:
+    """d_params (·): over the parts."""
+    return d_params if parts is None else jax.tree.map(lambda d: d.sum(0), d_params)
+
+
+def _cut(tree: Any, parts: Parts) -> Any:
+    """Arrays (K, B, ...) as (K, P, B / P, ...)."""
+
+    def cut(leaf: Array) -> Array:
+        first, size, *rest = leaf.shape
+        shape = first, parts.count, size // parts.count, *rest
+        return _reshaped(leaf, shape, lambda spec: (*spec[:2], None, *spec[2:]), parts)
+
+    return jax.tree.map(cut, tree)
+
+
+def _whole(tree: Any, parts: Parts) -> Any:
+    """The inverse of `_cut`."""
+
+    def whole(leaf: Array) -> Array:
+        first, count, size, *rest = leaf.shape
+        shape = first, count * size, *rest
+        return _reshaped(leaf, shape, lambda spec: (*spec[:2], *spec[3:]), parts)
+
+    return jax.tree.map(whole, tree)
+
+
+def _reshaped(leaf: Array, shape: tuple[int, ...], spec_of: Any, parts: Parts) -> Array:
+    sharding = jax.typeof(leaf).sharding
+    if not sharding.mesh.explicit_axes:
+        return parts.lying(leaf.reshape(shape), None, parts.axes)
+    spec = PartitionSpec(*spec_of(tuple(sharding.spec)))
+    return leaf.reshape(shape, out_sharding=sharding.update(spec=spec))
