@@ -53,7 +53,7 @@ from rich.progress import track
 from rich.table import Table
 from shared.study import CELLS
 
-console = Console(width=150, highlight=False, soft_wrap=True)
+console = Console(width=200, highlight=False, soft_wrap=True)
 
 PARTS = ("in loops", "large", "slopes")
 NOTHING = "nothing"  # what a call takes that hardly computes: everybody's is less by it
@@ -140,17 +140,16 @@ def parts_of(case: Case, layout: Layout = Layout()) -> dict[str, Ready]:
 def _ready(
     layout: Layout, function: Callable[..., Any], *given: tuple[P, Array]
 ) -> Ready:
-    specs, args = zip(*given, strict=True)
+    specs, args = tuple(spec for spec, _ in given), [arg for _, arg in given]
     if layout.devices > 1:
         mesh = mesh_of(layout)
-        function = jax.shard_map(
-            function, mesh=mesh, in_specs=specs, out_specs=P(BATCH)
-        )
-        args = [jax.device_put(arg, NamedSharding(mesh, spec)) for spec, arg in given]
-    function = jax.jit(function)
+        rows = P(BATCH)
+        function = jax.shard_map(function, mesh=mesh, in_specs=specs, out_specs=rows)
+        args = jax.device_put(args, [NamedSharding(mesh, spec) for spec in specs])
+    compiled = jax.jit(function)
 
     def call() -> Any:
-        return jax.block_until_ready(function(*args))
+        return jax.block_until_ready(compiled(*args))
 
     call()
     return Ready(call, call, None, None)
@@ -206,13 +205,15 @@ def told(floors: list[Floor], peaks: Peaks, devices: int = 1) -> Table:
             *("" if ms is None else f"{ms:.3g}" for ms in times),
             *("" if ratio is None else f"{ratio:.2f}" for ratio in found.values()),
         )
-    known = [
-        [row[name] for row in ratios if row[name] is not None] for name in ratios[0]
-    ]
-    means = [f"{statistics.geometric_mean(row):.2f}" if row else "" for row in known]
+    means = [_mean([row[name] for row in ratios]) for name in ratios[0]]
     table.add_section()
     table.add_row("geometric mean", *[""] * (len(columns) - 1), *means)
     return table
+
+
+def _mean(column: list[float | None]) -> str:
+    known = [ratio for ratio in column if ratio is not None]
+    return f"{statistics.geometric_mean(known):.2f}" if known else ""
 
 
 def ratios_of(of: Floor) -> dict[str, float | None]:

@@ -117,16 +117,18 @@ def test_every_device_has_its_part_and_no_loop_waits_for_another():
 
 def test_stored_collects_in_blocks_as_on_one_device():
     """So it keeps no delta of every step, which would be half as much memory again."""
-    cell = sr.lstm(64)
+    cell, told = sr.lstm(64), []
     params, xs = cell.init(jax.random.key(0), 8), jnp.ones((512, 32, 8))
 
     def outputs(params, xs):
+        told.append(sr.temporary_bytes(cell, params, xs, backward=sr.Stored()))
         return jnp.sum(sr.unroll(cell, params, xs, backward=sr.Stored()).outputs)
 
     step = jax.grad(outputs)
     of_each = compiled(step, (None, 1), 2, params, xs).memory_analysis()
     of_one = jax.jit(step).lower(params, xs[:, :16]).compile().memory_analysis()
     assert of_each.temp_size_in_bytes < 1.1 * of_one.temp_size_in_bytes
+    assert told[0] == pytest.approx(2 * of_each.temp_size_in_bytes, rel=0.1)
 
 
 def test_an_argument_that_lies_there_is_not_moved():

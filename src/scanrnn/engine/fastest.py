@@ -40,7 +40,7 @@ from jax.typing import ArrayLike
 from ..cell import Cell, Params
 from .asked import task_of_shapes
 from .blocks import pick
-from .mesh import is_spread
+from .mesh import count_of, is_spread
 from .parts import parts_of
 from .platform import is_accelerated, launches
 from .scan import Task
@@ -111,10 +111,10 @@ def _is_better_made_again(cell: Cell, task: Task) -> bool:
     floats_of_step = sum(leaf.size for leaf in leaves)
     if _multiplications(program.jaxpr) > cheap * floats_of_step:
         return False
-    share = parts.count if parts else 1
-    bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves) / share
+    bytes_of_step = sum(leaf.size * leaf.dtype.itemsize for leaf in leaves)
+    bytes_of_step //= count_of(parts)
     is_long = is_number(task.length) and task.length * bytes_of_step >= long
-    is_small = drives / share <= FEW_FLOATS and not is_cut
+    is_small = drives // count_of(parts) <= FEW_FLOATS and not is_cut
     return (is_small or is_long) and _can_be_batched(cell, task)
 
 

@@ -26,6 +26,7 @@ from ..cell import Cell, Params
 from .asked import task_of_shapes
 from .blocks import pick
 from .fastest import Fastest, fastest_first
+from .mesh import count_of
 from .parts import parts_of
 from .scan import Task
 from .sizes import batch_of, is_number, one_step
@@ -153,10 +154,11 @@ def _bytes(cell: Cell, task: Task, way: ByHand) -> int:
             f"expected numbers for T and B where bytes are told, got {length} and "
             f"{batch}; under jax.export name a way back instead"
         )
-    size = steps_in_block(cell, way, task, parts_of(cell, task))
+    parts = parts_of(cell, task)
+    size = steps_in_block(cell, way, task, parts)
     widths = _widths(cell, task)
     entries = -(-length // max(1, size)) * widths.state
-    turned = _floats(task.params)
+    turned = count_of(parts) * _floats(task.params)  # on every device
     there, back = _phases(way, widths, length, size)
     floats = batch * (entries + max(there, back)) + turned
     itemsize: int = jax.tree.leaves(task.params)[0].dtype.itemsize

@@ -41,6 +41,11 @@ class Parts:
         return lax.with_sharding_constraint(leaf, sharding)
 
 
+def count_of(parts: Parts | None) -> int:
+    """P; 1 where the batch is not known to be cut."""
+    return 1 if parts is None else parts.count
+
+
 @contextlib.contextmanager
 def mesh_of(tree: Any) -> Iterator[None]:
     """Within it, zeros that are made without jit can be cut as the arrays of the tree.

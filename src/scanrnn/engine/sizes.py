@@ -11,7 +11,7 @@ from typing import Any
 import jax
 
 from ..cell import Cell
-from .mesh import Parts
+from .mesh import Parts, count_of
 from .platform import is_accelerated
 from .scan import Task
 
@@ -36,7 +36,7 @@ def default_block(
     length, batch = task.length, batch_of(task)
     if not is_number(floats_of_drive(cell, task)):
         return root_of(length)
-    least = -(-ROWS_AT_LEAST * (parts.count if parts else 1) // max(1, batch))
+    least = -(-ROWS_AT_LEAST * count_of(parts) // max(1, batch))
     steps = max(least, block_floats(task, parts) // floats_of_drive(cell, task))
     return near_divisor(length, -(-steps // share))
 
@@ -44,7 +44,7 @@ def default_block(
 def block_floats(task: Task, parts: Parts | None = None) -> int:
     """How many floats the drives of a block may be; every device has its own room."""
     of_one = ACCELERATOR_BLOCK_FLOATS if is_accelerated(task) else BLOCK_FLOATS
-    return of_one * (parts.count if parts else 1)
+    return of_one * count_of(parts)
 
 
 def floats_of_drive(cell: Cell, task: Task) -> int:
