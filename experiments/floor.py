@@ -18,8 +18,10 @@ Each part is a program of its own without anything else, and takes turns with ou
 it comes, and with the scans and libraries of JAX and with torch, as they come. The
 floor is their sum. JAX / floor is then the most by which anybody could be faster than
 the best of JAX with one device and the products of XLA, and torch / floor than torch.
-Beside it, not in the sum, since they overlap with products: the bytes that must move,
-at the rate of a large copy.
+Beside it, not in the sum: the bytes that must move, at the rate of a large copy; and
+
+* tapes: what the way back has to know of every step beside the outputs, written step by
+  step and read again, or made again by a large product, whichever is faster.
 
 With several devices ours is `sr.on_all_cores`, every device makes its share of all
 parts at the same time as the others, and nobody waits: sums over the batch stay apart.
@@ -56,9 +58,13 @@ from shared.study import CELLS
 console = Console(width=200, highlight=False, soft_wrap=True)
 
 PARTS = ("in loops", "large", "slopes")
+TAPES = ("tapes kept", "tapes made again")
 NOTHING = "nothing"  # what a call takes that hardly computes: everybody's is less by it
 # How often a step takes the exponential of something, of H units each.
 SLOPES = {"rnn": 1, "gru": 3, "lstm": 5}
+# What of H units the derivatives of a step are functions of, beside h: of a GRU r, z, n
+# and what r multiplies, of an LSTM its gates and c.
+TAPE = {"rnn": 0, "gru": 4, "lstm": 5}
 
 
 class Floor(NamedTuple):
@@ -69,6 +75,7 @@ class Floor(NamedTuple):
     ours: float
     theirs: float  # of the fastest of JAX
     torch: float | None = None
+    tapes: float = 0.0
 
     @property
     def least(self) -> float:
@@ -102,6 +109,18 @@ def slopes(drives: Array) -> Array:
     return jnp.tanh(drives)
 
 
+def kept(row: Array, length: int) -> Array:
+    """A row (B, ·) for every step, written there and read back."""
+    _, rows = lax.scan(lambda row, _: (row * 0.5, row), row, length=length)
+    read = lax.scan(lambda seen, row: (seen + row, None), row, rows, reverse=True)
+    return read[0]
+
+
+def made_again(hs: Array, w_h: Array) -> Array:
+    """The product of the states of all steps."""
+    return hs @ w_h
+
+
 def parts_of(case: Case, layout: Layout = Layout()) -> dict[str, Ready]:
     """Every part alone, compiled; of several devices each has its share of the rows."""
     problem, rng = draw(case), np.random.default_rng(1)
@@ -118,7 +137,14 @@ def parts_of(case: Case, layout: Layout = Layout()) -> dict[str, Ready]:
     ready = functools.partial(_ready, layout)
     loops = functools.partial(in_loops, length=case.T)
     exponents = drawn(steps * SLOPES[case.cell] * case.H)
-    return {
+    tapes = {
+        TAPES[0]: ready(
+            functools.partial(kept, length=case.T),
+            (rows, drawn(case.B, TAPE[case.cell] * case.H)),
+        ),
+        TAPES[1]: ready(made_again, (rows, drawn(steps, case.H)), (whole, w_h)),
+    }
+    return (tapes if TAPE[case.cell] else {}) | {
         NOTHING: ready(lambda x: x + 1, (rows, drawn(layout.devices))),
         "in loops": ready(
             loops,
@@ -187,6 +213,7 @@ def measured(case: Case, seconds: float, devices: int = 1) -> Floor:
         ms[mine.name],
         min(ms[one.name] for one in theirs),
         min((ms[one.name] for one in torch), default=None),
+        min((ms[name] for name in TAPES if name in ms), default=0.0),
     )
 
 
@@ -194,12 +221,13 @@ def told(floors: list[Floor], peaks: Peaks, devices: int = 1) -> Table:
     """A row for each case; below it the geometric means."""
     table = Table(title=f"value and gradient, {devices} device(s), ms")
     ratios = [ratios_of(of) for of in floors]
-    columns = ("case", "ours", *PARTS, "floor", "bytes", "JAX", "torch")
+    columns = ("case", "ours", *PARTS, "floor", "tapes", "bytes", "JAX", "torch")
     for column in (*columns, *ratios[0]):
         table.add_column(column, justify="left" if column == "case" else "right")
     for of, found in zip(floors, ratios, strict=True):
         bytes_ms = bound_ms(of.case, peaks._replace(flop={of.case.dtype: np.inf}))
-        times = (of.ours, *of.parts.values(), of.least, bytes_ms, of.theirs, of.torch)
+        beside = of.tapes, bytes_ms, of.theirs, of.torch
+        times = (of.ours, *of.parts.values(), of.least, *beside)
         table.add_row(
             of.case.key,
             *("" if ms is None else f"{ms:.3g}" for ms in times),
@@ -223,6 +251,7 @@ def ratios_of(of: Floor) -> dict[str, float | None]:
         "JAX / floor": (of.theirs, of.least),
         "JAX / ours": (of.theirs, of.ours),
         "torch / floor": (of.torch, of.least),
+        "torch / floor + tapes": (of.torch, of.least + of.tapes),
         "torch / ours": (of.torch, of.ours),
     }
     return {

@@ -28,16 +28,24 @@ def test_all_products_of_all_steps_but_none_for_a_token(tokens, products):
     assert count(traced, {"dot_general"}) == products
 
 
+def test_a_tape_is_written_and_read_once_a_step():
+    traced = jax.make_jaxpr(floor.kept, static_argnums=1)(jnp.ones((2, 20)), 5).jaxpr
+    assert [length for length, _ in loops(traced)] == [5, 5]
+    assert float(floor.kept(jnp.ones((1, 1)), 3)[0, 0]) == 1 + 1 + 0.5 + 0.25
+    of_rnn = floor.parts_of(CASE._replace(cell="rnn"))
+    assert not {*floor.TAPES} & {*of_rnn}  # whose tape is its output
+
+
 def test_what_is_told_is_the_sum_of_the_parts_and_the_ratios():
     parts = dict(zip(floor.PARTS, (1.0, 2.0, 1.0), strict=True))
-    of = floor.Floor(CASE, parts, ours=6.0, theirs=12.0)
+    of = floor.Floor(CASE, parts, ours=6.0, theirs=12.0, tapes=1.0)
     assert of.least == 4
-    assert list(floor.ratios_of(of).values()) == [1.5, 3, 2, None, None]
+    assert list(floor.ratios_of(of).values()) == [1.5, 3, 2, *(None,) * 3]
     peaks = Peaks({"float32": 1e9}, bytes=1e9, step_s=1e-6)
     table = floor.told([of, of._replace(torch=3.0)], peaks)
-    rows = [list(column.cells) for column in table.columns[-5:]]
-    assert [row[0] for row in rows] == ["1.50", "3.00", "2.00", "", ""]
-    assert [row[-1] for row in rows] == ["1.50", "3.00", "2.00", "0.75", "0.50"]
+    rows = [list(column.cells) for column in table.columns[-6:]]
+    assert [row[0] for row in rows] == ["1.50", "3.00", "2.00", *("",) * 3]
+    assert [row[-1] for row in rows] == ["1.50", "3.00", "2.00", "0.75", "0.60", "0.50"]
 
 
 def test_of_several_devices_each_makes_its_share_and_waits_for_none():
