@@ -55,7 +55,7 @@ from rich.progress import track
 from rich.table import Table
 from shared.study import CELLS
 
-console = Console(width=200, highlight=False, soft_wrap=True)
+console = Console(width=230, highlight=False, soft_wrap=True)
 
 PARTS = ("in loops", "large", "slopes")
 TAPES = ("tapes kept", "tapes made again")
