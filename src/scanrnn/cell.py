@@ -71,7 +71,9 @@ class Cell(NamedTuple):
       resets, recomputation and checkpointing follow from that without the cell.
     - ``delta`` is zero where ``d_state`` is zero (extra operands apart), and `collect`
       is linear in it. `collect` sums over time and batch by contracting over both
-      axes; it never merges them, or a sharded batch would be gathered.
+      axes; it never merges them, or a sharded batch would be gathered. Of a part of the
+      batch it makes that part's share: where devices have a part each it is called for
+      each, by `jax.vmap`.
     - `collect` returns None for ``d_xs`` where ``xs`` are integer tokens.
     - ``state.h`` is the output of the step.
     - ``recurrence`` is kept to. "dense", and nothing is asked. "diagonal": an entry of

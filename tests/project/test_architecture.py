@@ -24,7 +24,8 @@ ORDER = [
         "engine.operands",
     },
     {"engine.scan"},
-    {"engine.sizes", "engine.asked", "engine.parts"},
+    {"engine.sizes", "engine.asked"},
+    {"engine.parts"},
     {"engine.ways"},
     {
         *("engine.forward", "engine.operands", "engine.recurrences"),

@@ -9,10 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from cases import WAYS, T, assert_close
+from jax.sharding import AxisType, NamedSharding
+from jax.sharding import PartitionSpec as P
 from pairs import pairs
 from programs import loop_depths
 
 import scanrnn as sr
+from scanrnn.shelf import mgu
 
 B, X, H = 8, 3, 5
 CELL = sr.lstm(H)
@@ -71,10 +74,11 @@ def leaky_init(key, input_size, dtype=None):
     return Leaky(jax.random.normal(key, (input_size, H), dtype))
 
 
-DERIVED = sr.derive(leaky, init=leaky_init)
+BY_HAND = sr.lstm(H), sr.gru(H)
+DERIVED = sr.derive(leaky, init=leaky_init), mgu(H)
 
 
-@pytest.mark.parametrize(("cell", "way"), pairs([sr.lstm(H), sr.gru(H), DERIVED], WAYS))
+@pytest.mark.parametrize(("cell", "way"), pairs([*BY_HAND, *DERIVED], WAYS))
 def test_gradients_of_blocks_are_joined_behind_the_last(cell, way):
     """But for a cell that was derived: its program has the size of the batch in it."""
     _, _, xs, batch = problem()
@@ -93,7 +97,33 @@ def test_gradients_of_blocks_are_joined_behind_the_last(cell, way):
     found = sr.on_all_cores(step, axes, devices=4)(*arguments)
     assert_close(found, jax.jit(gradient(sr.Autodiff()))(*arguments))
     hlo = compiled(step, axes, 4, *arguments).as_text()
-    assert max(loop_depths(hlo)) == (1 if cell.enter and way != "stored" else 0)
+    assert max(loop_depths(hlo)) == (cell in DERIVED and way != "stored")
+
+
+@pytest.mark.parametrize("cell", [sr.gru(H), mgu(H)])
+def test_a_cell_around_another_is_of_its_kind(cell):
+    """A mask is drawn for all, and a cell around one that was derived is derived."""
+    _, _, xs, _ = problem()
+    net = sr.recurrent_dropout(cell, 0.3)
+    params, xs = net.init(jax.random.key(0), X), jnp.asarray(xs)
+
+    def gradient(backward):
+        def loss(params, xs):
+            key = jax.random.key(1)
+            return jnp.mean(
+                net.run(params, xs, key=key, backward=backward).outputs ** 2
+            )
+
+        return jax.grad(loss, (0, 1))
+
+    step, want = gradient(sr.Recomputed(4)), gradient(sr.Autodiff())(params, xs)
+    assert_close(sr.on_all_cores(step, (None, 1), devices=4)(params, xs), want)
+    if cell in DERIVED:
+        return
+    mesh = jax.make_mesh((4,), ("i",), axis_types=(AxisType.Explicit,))
+    cut = jax.device_put(xs, NamedSharding(mesh, P(None, "i")))
+    whole = jax.device_put(params, NamedSharding(mesh, P()))
+    assert_close(jax.device_get(jax.jit(step)(whole, cut)), want)
 
 
 def test_every_device_has_its_part_and_no_loop_waits_for_another():

@@ -34,9 +34,7 @@ class Parts:
         return math.prod(self.mesh.shape[axis] for axis in self.axes)
 
     def lying(self, leaf: Array, *spec: Any) -> Array:
-        """The array; where axes are automatic the compiler is told how it lies."""
-        if self.mesh.explicit_axes:  # its type tells it
-            return leaf
+        """The array; the compiler is told how it lies along automatic axes."""
         sharding = NamedSharding(self.mesh, PartitionSpec(*spec))
         return lax.with_sharding_constraint(leaf, sharding)
 
@@ -91,15 +89,14 @@ def vary_along(tree: Tree, axes: frozenset[str]) -> Tree:
     return jax.tree.map(vary, tree)
 
 
-def zeros_over(length: int, aval: Any, axes: tuple[str, ...] | None = None) -> Array:
+def zeros_over(length: int, aval: Any) -> Array:
     """Zeros (length, *shape), lying on the mesh as a value of the given type does.
 
     Args:
         aval: as `jax.typeof` and the ``out_avals`` of a jaxpr tell it.
-        axes: the explicit ones along which they are cut into ``length``, if they are.
     """
     sharding = aval.sharding
-    spec = PartitionSpec(axes, *sharding.spec)
+    spec = PartitionSpec(None, *sharding.spec)
     explicit = sharding.update(spec=spec) if sharding.mesh.explicit_axes else None
     zeros = lax.full((length, *aval.shape), 0, aval.dtype, sharding=explicit)
     if explicit is not None and jax.typeof(zeros).sharding != explicit:

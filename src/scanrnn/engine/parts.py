@@ -17,30 +17,50 @@ derived have the size of the batch in their programs.
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 from jax import Array
-from jax.sharding import PartitionSpec
+from jax.sharding import NamedSharding, PartitionSpec
 
 from ..cell import Cell, Delta, Params, State
-from .mesh import CORES, Parts, zeros_over
+from .blocks import pick
+from .mesh import CORES, Parts
 from .scan import Task
+from .sizes import one_step
 
 
 def parts_of(cell: Cell, task: Task) -> Parts | None:
     """The parts of the batch, where the cut is known and `collect` can be made so."""
     leaves = jax.tree.leaves(task.sequence.xs)
-    if cell.once is not None or not all(isinstance(leaf, Array) for leaf in leaves):
+    if not all(isinstance(leaf, Array) for leaf in leaves):
         return None
     mesh = jax.typeof(leaves[0]).sharding.mesh
+    axes: tuple[str, ...] = ()
     if mesh.are_all_axes_explicit:
         axes = _axes_that_cut(task)
-    else:
-        axes = (
-            (CORES,) if mesh.axis_names == (CORES,) and mesh.are_all_axes_auto else ()
-        )
+    elif mesh.are_all_axes_auto and mesh.axis_names == (CORES,):
+        axes = (CORES,)
     found = Parts(mesh, axes)
     sizes = [leaf.shape[1] for leaf in leaves]
     is_even = all(isinstance(size, int) and size % found.count == 0 for size in sizes)
-    return found if found.count > 1 and is_even else None
+    is_known = found.count > 1 and is_even
+    return found if is_known and _has_plain_deltas(cell, task) else None
+
+
+def _has_plain_deltas(cell: Cell, task: Task) -> bool:
+    """Whether a delta is arrays in tuples; one that was derived brings its program."""
+
+    def one(params: Params, state: State, xs: Any) -> Any:
+        after, tape = cell.step(params, state, pick(cell.project(params, xs), 0))
+        return cell.pull(params, tape, after)[1]
+
+    delta = jax.eval_shape(one, task.params, task.start, one_step(task))
+    return _is_plain(jax.tree.structure(delta))
+
+
+def _is_plain(structure: Any) -> bool:
+    node = structure.node_data()
+    is_known = node is None or issubclass(node[0], tuple | list | dict | type(None))
+    return is_known and all(map(_is_plain, structure.children()))
 
 
 def _axes_that_cut(task: Task) -> tuple[str, ...]:
@@ -93,8 +113,11 @@ def zeros_of_each(zeros: Params, parts: Parts | None) -> Params:
 
     def of_each(leaf: Array) -> Array:
         assert parts is not None
-        made = zeros_over(parts.count, jax.typeof(leaf), parts.axes)
-        return parts.lying(made, parts.axes)
+        made = jnp.zeros((parts.count, *leaf.shape), leaf.dtype)
+        if not parts.mesh.explicit_axes:
+            return parts.lying(made, parts.axes)
+        along = PartitionSpec(parts.axes, *jax.typeof(leaf).sharding.spec)
+        return jax.sharding.reshard(made, NamedSharding(parts.mesh, along))
 
     return zeros if parts is None else jax.tree.map(of_each, zeros)
 
@@ -110,7 +133,15 @@ def _cut(tree: Any, parts: Parts) -> Any:
     def cut(leaf: Array) -> Array:
         first, size, *rest = leaf.shape
         shape = first, parts.count, size // parts.count, *rest
-        return _reshaped(leaf, shape, lambda spec: (*spec[:2], None, *spec[2:]), parts)
+        if not parts.mesh.explicit_axes:
+            return parts.lying(leaf.reshape(shape), None, parts.axes)
+        before, _, *behind = jax.typeof(leaf).sharding.spec
+        # A mask that was drawn for all may be whole on every device.
+        whole = NamedSharding(parts.mesh, PartitionSpec(before, parts.axes, *behind))
+        if jax.typeof(leaf).sharding != whole:
+            leaf = jax.sharding.reshard(leaf, whole)
+        along = PartitionSpec(before, parts.axes, None, *behind)
+        return leaf.reshape(shape, out_sharding=NamedSharding(parts.mesh, along))
 
     return jax.tree.map(cut, tree)
 
@@ -121,14 +152,10 @@ def _whole(tree: Any, parts: Parts) -> Any:
     def whole(leaf: Array) -> Array:
         first, count, size, *rest = leaf.shape
         shape = first, count * size, *rest
-        return _reshaped(leaf, shape, lambda spec: (*spec[:2], *spec[3:]), parts)
+        if not parts.mesh.explicit_axes:
+            return parts.lying(leaf.reshape(shape), None, parts.axes)
+        before, axes, _, *behind = jax.typeof(leaf).sharding.spec
+        along = PartitionSpec(before, axes, *behind)
+        return leaf.reshape(shape, out_sharding=NamedSharding(parts.mesh, along))
 
     return jax.tree.map(whole, tree)
-
-
-def _reshaped(leaf: Array, shape: tuple[int, ...], spec_of: Any, parts: Parts) -> Array:
-    sharding = jax.typeof(leaf).sharding
-    if not sharding.mesh.explicit_axes:
-        return parts.lying(leaf.reshape(shape), None, parts.axes)
-    spec = PartitionSpec(*spec_of(tuple(sharding.spec)))
-    return leaf.reshape(shape, out_sharding=sharding.update(spec=spec))
