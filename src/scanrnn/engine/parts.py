@@ -31,7 +31,8 @@ from .sizes import one_step
 def parts_of(cell: Cell, task: Task) -> Parts | None:
     """The parts of the batch, where the cut is known and `collect` can be made so."""
     leaves = jax.tree.leaves(task.sequence.xs)
-    if not all(isinstance(leaf, Array) for leaf in leaves):
+    have_batch = [isinstance(leaf, Array) and leaf.ndim > 1 for leaf in leaves]
+    if not leaves or not all(have_batch):  # of `sr.scan`, or shapes alone
         return None
     mesh = jax.typeof(leaves[0]).sharding.mesh
     axes: tuple[str, ...] = ()
