@@ -33,11 +33,6 @@ class Parts:
         """P."""
         return math.prod(self.mesh.shape[axis] for axis in self.axes)
 
-    def lying(self, leaf: Array, *spec: Any) -> Array:
-        """The array; the compiler is told how it lies along automatic axes."""
-        sharding = NamedSharding(self.mesh, PartitionSpec(*spec))
-        return lax.with_sharding_constraint(leaf, sharding)
-
 
 def count_of(parts: Parts | None) -> int:
     """P; 1 where the batch is not known to be cut."""

@@ -18,14 +18,14 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jax import Array
+from jax import Array, lax
 from jax.sharding import NamedSharding, PartitionSpec
 
 from ..cell import Cell, Delta, Params, State
 from .blocks import pick
 from .mesh import CORES, Parts
 from .scan import Task
-from .sizes import one_step
+from .sizes import batch_of, is_number, one_step
 
 
 def parts_of(cell: Cell, task: Task) -> Parts | None:
@@ -41,8 +41,8 @@ def parts_of(cell: Cell, task: Task) -> Parts | None:
     elif mesh.are_all_axes_auto and mesh.axis_names == (CORES,):
         axes = (CORES,)
     found = Parts(mesh, axes)
-    sizes = [leaf.shape[1] for leaf in leaves]
-    is_even = all(isinstance(size, int) and size % found.count == 0 for size in sizes)
+    batch = batch_of(task)
+    is_even = is_number(batch) and batch % found.count == 0
     is_known = found.count > 1 and is_even
     return found if is_known and _has_plain_deltas(cell, task) else None
 
@@ -111,16 +111,14 @@ def zeros_of_each(zeros: Params, parts: Parts | None) -> Params:
     Args:
         zeros: (·), lying as params do.
     """
+    if parts is None:
+        return zeros
 
     def of_each(leaf: Array) -> Array:
-        assert parts is not None
         made = jnp.zeros((parts.count, *leaf.shape), leaf.dtype)
-        if not parts.mesh.explicit_axes:
-            return parts.lying(made, parts.axes)
-        along = PartitionSpec(parts.axes, *jax.typeof(leaf).sharding.spec)
-        return jax.sharding.reshard(made, NamedSharding(parts.mesh, along))
+        return _lying(made, parts, parts.axes, *jax.typeof(leaf).sharding.spec)
 
-    return zeros if parts is None else jax.tree.map(of_each, zeros)
+    return jax.tree.map(of_each, zeros)
 
 
 def joined(d_params: Params, parts: Parts | None) -> Params:
@@ -134,15 +132,10 @@ def _cut(tree: Any, parts: Parts) -> Any:
     def cut(leaf: Array) -> Array:
         first, size, *rest = leaf.shape
         shape = first, parts.count, size // parts.count, *rest
-        if not parts.mesh.explicit_axes:
-            return parts.lying(leaf.reshape(shape), None, parts.axes)
         before, _, *behind = jax.typeof(leaf).sharding.spec
         # A mask that was drawn for all may be whole on every device.
-        whole = NamedSharding(parts.mesh, PartitionSpec(before, parts.axes, *behind))
-        if jax.typeof(leaf).sharding != whole:
-            leaf = jax.sharding.reshard(leaf, whole)
-        along = PartitionSpec(before, parts.axes, None, *behind)
-        return leaf.reshape(shape, out_sharding=NamedSharding(parts.mesh, along))
+        leaf = _lying(leaf, parts, before, parts.axes, *behind)
+        return _reshaped(leaf, shape, parts, before, parts.axes, None, *behind)
 
     return jax.tree.map(cut, tree)
 
@@ -152,11 +145,24 @@ def _whole(tree: Any, parts: Parts) -> Any:
 
     def whole(leaf: Array) -> Array:
         first, count, size, *rest = leaf.shape
+        before, _, _, *behind = jax.typeof(leaf).sharding.spec
         shape = first, count * size, *rest
-        if not parts.mesh.explicit_axes:
-            return parts.lying(leaf.reshape(shape), None, parts.axes)
-        before, axes, _, *behind = jax.typeof(leaf).sharding.spec
-        along = PartitionSpec(before, axes, *behind)
-        return leaf.reshape(shape, out_sharding=NamedSharding(parts.mesh, along))
+        return _reshaped(leaf, shape, parts, before, parts.axes, *behind)
 
     return jax.tree.map(whole, tree)
+
+
+def _reshaped(leaf: Array, shape: tuple[int, ...], parts: Parts, *spec: Any) -> Array:
+    if not parts.mesh.explicit_axes:
+        return _lying(leaf.reshape(shape), parts, *spec)
+    sharding = NamedSharding(parts.mesh, PartitionSpec(*spec))
+    return leaf.reshape(shape, out_sharding=sharding)
+
+
+def _lying(leaf: Array, parts: Parts, *spec: Any) -> Array:
+    """The array so cut; along automatic axes the compiler is told so."""
+    sharding = NamedSharding(parts.mesh, PartitionSpec(*spec))
+    if not parts.mesh.explicit_axes:
+        return lax.with_sharding_constraint(leaf, sharding)
+    is_there = jax.typeof(leaf).sharding == sharding
+    return leaf if is_there else jax.sharding.reshard(leaf, sharding)

@@ -42,7 +42,7 @@ class Task(NamedTuple):
 
 
 class Course(NamedTuple):
-    """How time is walked, and what is handed out of it."""
+    """How time is walked, what is handed out of it, and how the batch is cut."""
 
     reverse: bool = False  # latest step first
     unroll: int = 1  # of lax.scan

@@ -26,9 +26,7 @@ ROWS_AT_LEAST = 1024
 ACCELERATOR_BLOCK_FLOATS = 2**26
 
 
-def default_block(
-    cell: Cell, task: Task, parts: Parts | None = None, share: int = 1
-) -> int:
+def default_block(cell: Cell, task: Task, parts: Parts | None, share: int = 1) -> int:
     """As many steps as fill the cache, or that part of it which one of so many gets.
 
     About √T of them where B is a symbol.
@@ -41,7 +39,7 @@ def default_block(
     return near_divisor(length, -(-steps // share))
 
 
-def block_floats(task: Task, parts: Parts | None = None) -> int:
+def block_floats(task: Task, parts: Parts | None) -> int:
     """How many floats the drives of a block may be; every device has its own room."""
     of_one = ACCELERATOR_BLOCK_FLOATS if is_accelerated(task) else BLOCK_FLOATS
     return of_one * count_of(parts)
